@@ -1,0 +1,1 @@
+"""Cluster specifications that ship with netmodel; YAML files, each citing its source."""
