@@ -5,7 +5,7 @@ from __future__ import annotations
 
 def main() -> None:
     """Run the command line."""
-    from netmodel.cli import run
+    from netmodel.cli.main import run
 
     run()
 

@@ -49,7 +49,7 @@ class InputError(NetmodelError):
     exit_code = 2
 
 
-class InputErrors(InputError):
+class InputErrors(InputError):  # noqa: N818 - it is several errors
     """Several wrong fields of one input, all found in one reading; prints one line for each."""
 
     def __init__(self, errors: Sequence[InputError]) -> None:

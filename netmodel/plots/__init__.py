@@ -1,0 +1,1 @@
+"""Figures from results: functions take data and return a ``Figure``."""

@@ -1,0 +1,1 @@
+"""Many steps, one question: scaling, search, validation, calibration, ..."""
