@@ -88,9 +88,7 @@ class Verbs(click.Group):
     def known(self) -> dict[str, Verb]:
         """Verbs whose file is there, by name."""
         files = {module.name for module in pkgutil.iter_modules(netmodel.cli.__path__)}
-        return {
-            verb.name: verb for _, verbs in SECTIONS for verb in verbs if verb.module in files
-        }
+        return {verb.name: verb for _, verbs in SECTIONS for verb in verbs if verb.module in files}
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names, in the order of ``SECTIONS``."""

@@ -202,9 +202,11 @@ _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>netmodel</title>
 <meta name="viewport" content="width=device-width">
 <style>
-body {{ font: 15px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem }}
+body {{ font: 15px/1.5 system-ui, sans-serif;
+  max-width: 60rem; margin: 2rem auto; padding: 0 1rem }}
 figure {{ margin: 0 }} svg {{ max-width: 100%; height: auto }}
-table {{ border-collapse: collapse; margin: 1.5rem 0 }} caption {{ text-align: left; font-weight: 600 }}
+table {{ border-collapse: collapse; margin: 1.5rem 0 }}
+caption {{ text-align: left; font-weight: 600 }}
 th, td {{ padding: .2rem .8rem .2rem 0; text-align: left; border-bottom: 1px solid #ddd }}
 .n {{ text-align: right; font-variant-numeric: tabular-nums }} p {{ color: #555 }}
 </style></head><body>

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from netmodel.errors import InputError
+from netmodel.units import parse_count, parse_counts, parse_sizes
 
 if TYPE_CHECKING:
     ParamType = click.ParamType[Any]
@@ -17,7 +18,6 @@ else:  # generic only since Click 8.4
 
 PICTURES = (".png", ".svg", ".pdf")
 SUFFIXES = (*PICTURES, ".html", ".csv", ".json", ".yaml")
-RANGE = ".."
 
 
 def _where(param: click.Parameter | None) -> str:
@@ -26,106 +26,41 @@ def _where(param: click.Parameter | None) -> str:
 
 
 class Counts(ParamType):
-    """Numbers of GPUs: ``2048``, ``64,128,256``, or ``256..65536``, which doubles.
-
-    A range always holds its two ends. Gives a tuple of growing, different integers.
-    """
+    """Numbers of GPUs, as a tuple: ``2048``, ``64,128,256``, or ``256..65536``, which doubles."""
 
     name = "gpus"
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> tuple[int, ...]:
-        """Parse the text; a tuple passes through."""
+        """Parse the text; counts come out growing and different."""
         if isinstance(value, tuple):
             return value
-        where = _where(param)
-        counts: set[int] = set()
-        for part in str(value).split(","):
-            low, dots, high = part.strip().partition(RANGE)
-            if dots:
-                counts.update(_doubling(_count(low, where), _count(high, where), where, part))
-            else:
-                counts.add(_count(low, where))
-        return tuple(sorted(counts))
+        return tuple(sorted(set(parse_counts(value, where=_where(param)))))
 
 
-class Count(Counts):
+class Count(ParamType):
     """One number of GPUs."""
 
     name = "gpus"
 
-    def convert(  # type: ignore[override]
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> int:
-        """Parse the text as one count."""
-        return value if isinstance(value, int) else _count(str(value), _where(param))
-
-
-def _count(text: str, where: str) -> int:
-    """Parse one whole number above zero."""
-    try:
-        count = int(text.strip().replace("_", ""))
-    except ValueError:
-        raise InputError(
-            f"{text.strip()!r} is no number of GPUs",
-            where=where,
-            remedy="Write 2048, 64,128,256 or 256..65536 (doubling).",
-        ) from None
-    if count < 1:
-        raise InputError(f"{count} GPUs, at least 1 is needed", where=where)
-    return count
-
-
-def _doubling(low: int, high: int, where: str, text: str) -> list[int]:
-    """Return low, 2 low, 4 low, ..., high."""
-    if high < low:
-        raise InputError(
-            f"the range {text.strip()!r} ends below its start",
-            where=where,
-            remedy=f"Write {high}..{low}.",
-        )
-    counts = []
-    while low < high:
-        counts.append(low)
-        low *= 2
-    return [*counts, high]
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Parse the text as one whole number from 1 up."""
+        return parse_count(value, where=_where(param))
 
 
 class Sizes(ParamType):
-    """Message sizes [B]: ``64MiB``, ``1KiB,1MiB``, or ``8..16GiB``, which doubles.
-
-    A bare number is bytes, as nccl-tests reads ``-b 8``.
-    """
+    """Message sizes [B], as a tuple: ``64MiB``, ``1KiB,1MiB``, or ``8..16GiB``, which doubles."""
 
     name = "sizes"
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[int, ...]:
-        """Parse the text; a tuple passes through."""
+    ) -> tuple[float, ...]:
+        """Parse the text; sizes come out growing and different."""
         if isinstance(value, tuple):
             return value
-        where = _where(param)
-        sizes: set[int] = set()
-        for part in str(value).split(","):
-            low, dots, high = part.strip().partition(RANGE)
-            if dots:
-                sizes.update(_doubling(_size(low, where), _size(high, where), where, part))
-            else:
-                sizes.add(_size(low, where))
-        return tuple(sorted(sizes))
-
-
-def _size(text: str, where: str) -> int:
-    """Parse one size above zero, in whole bytes."""
-    from netmodel.units import parse_size
-
-    plain = text.strip()
-    size = int(plain) if plain.isdigit() else round(parse_size(plain, where=where))
-    if size < 1:
-        raise InputError(f"{text.strip()!r} is less than one byte", where=where)
-    return size
+        return tuple(sorted(set(parse_sizes(value, where=_where(param)))))
 
 
 class Quantity(ParamType):
@@ -135,9 +70,7 @@ class Quantity(ParamType):
         self.name = name
         self.parse = parse
 
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> Any:
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Parse the text; a number is taken as SI already."""
         return self.parse(value, where=_where(param)) if isinstance(value, str) else value
 
@@ -156,9 +89,7 @@ class Output(ParamType):
     def __init__(self, *, pictures: bool = True) -> None:
         self.suffixes = tuple(each for each in SUFFIXES if pictures or each not in PICTURES)
 
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> Path:
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
         """Refuse a suffix that the verb has no writer for, before any work starts."""
         path = Path(value)
         if path.suffix.lower() not in self.suffixes:

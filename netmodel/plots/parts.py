@@ -48,7 +48,9 @@ FAMILIES = (
     Family("optimizer", frozenset({"optimizer"}), GREEN, GREEN),
     Family("tensor parallel", frozenset({"tp"}), PURPLE, "#b0558a", "\\\\\\\\"),
     Family("context parallel", frozenset({"cp"}), YELLOW, "#8f8a00", "\\\\\\\\"),
-    Family("expert parallel", frozenset({"ep", "dispatch", "combine"}), VERMILION, VERMILION, "////"),
+    Family(
+        "expert parallel", frozenset({"ep", "dispatch", "combine"}), VERMILION, VERMILION, "////"
+    ),
     Family("pipeline sends", frozenset({"pp"}), "#8c510a", "#8c510a", "...."),
     Family("data parallel", frozenset({"dp", "edp"}), ORANGE, "#b87f00", "////"),
     Family("stragglers", frozenset({"straggler", "stragglers", "jitter"}), BLACK, BLACK),

@@ -153,7 +153,9 @@ def plot_time_per_token(scaling: Scaling, ax: Axes | None = None) -> Axes:
         height = stacks[-1].get(label, 0.0)
         middles.append(at + height / 2)
         at += height
-    shown = [i for i, label in enumerate(order) if max(s.get(label, 0) for s in stacks) > 0.004 * at]
+    shown = [
+        i for i, label in enumerate(order) if max(s.get(label, 0) for s in stacks) > 0.004 * at
+    ]
     end_labels(
         ax,
         [order[i] for i in shown],
