@@ -100,9 +100,8 @@ def egress(unit: IntArray, gpus: IntArray, inside: Edges, out: Edges) -> FloatAr
     out = out.where(unit[out.a] != unit[out.b])
     inside = inside.where(unit[inside.a] == unit[inside.b])
     held = np.bincount(unit[gpus], minlength=units).astype(float)
-    cut = np.bincount(unit[out.a], out.bandwidth, units)
-    cut += np.bincount(unit[out.b], out.bandwidth, units)
-    rate = _share(cut, held)
+    leaving = _total(unit[out.a], out.bandwidth, units) + _total(unit[out.b], out.bandwidth, units)
+    rate = _share(leaving, held)
     level = np.full(len(unit), np.iinfo(np.int64).max)
     level[out.a] = level[out.b] = 1
     depth = 1
@@ -113,11 +112,16 @@ def egress(unit: IntArray, gpus: IntArray, inside: Edges, out: Edges) -> FloatAr
             break
         level[inside.b[down]] = level[inside.a[up]] = depth + 1
         crossing = down | up
-        cut = np.bincount(unit[inside.a[crossing]], inside.bandwidth[crossing], units)
+        cut = _total(unit[inside.a[crossing]], inside.bandwidth[crossing], units)
         held = np.bincount(unit[gpus[level[gpus] > depth]], minlength=units).astype(float)
         rate = np.minimum(rate, _share(cut, held))
         depth += 1
     return rate
+
+
+def _total(where: IntArray, what: FloatArray, bins: int) -> FloatArray:
+    """Add up values by bin."""
+    return np.bincount(where, what, bins).astype(float, copy=False)
 
 
 def _share(cut: FloatArray, held: FloatArray) -> FloatArray:
