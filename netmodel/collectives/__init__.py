@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from netmodel.collectives.bounds import lower_bound
-from netmodel.collectives.group import Group, group_of
+from netmodel.collectives.group import group_of
 from netmodel.collectives.library import Library, library
+from netmodel.collectives.moe import MoeLibrary, MoeTiming, exchange, moe_library, vector_bytes
 from netmodel.collectives.ops import KINDS, Operation, bus_factor
 from netmodel.collectives.real import choose, is_plain, plain
 from netmodel.collectives.select import ALGORITHMS, PROTOCOLS, quickest
@@ -23,11 +24,16 @@ __all__ = [
     "KINDS",
     "PROTOCOLS",
     "Library",
+    "MoeLibrary",
+    "MoeTiming",
     "Operation",
     "Timing",
     "bus_factor",
+    "exchange",
     "library",
+    "moe_library",
     "time",
+    "vector_bytes",
 ]
 
 
@@ -85,11 +91,12 @@ def time(
 
     Examples
     --------
+    >>> from netmodel import collectives
     >>> from netmodel.network.tiers import Tiers
     >>> tiers = Tiers(names=("nvlink",), unit=(8,), bandwidth=(450e9,), latency=(0.0,),
     ...               links=("nvlink4",))
     >>> call = Operation(kind="all_reduce", size=2.0**33, ranks=8)
-    >>> time(call, tiers.span(8), library_of("hopper", "nvlink4")).algorithm
+    >>> time(call, tiers.span(8), collectives.library("hopper", "nvlink4")).algorithm
     'nvls'
     """
     size, ranks = plain(operation.size), plain(operation.ranks)
@@ -105,22 +112,9 @@ def time(
         time=choose(idle, 0.0 * price.time, price.time),
         algorithm=name,
         protocol=proto,
-        bottleneck=_tier_names(group, price.bottleneck),
+        bottleneck=group.tier_name(price.bottleneck),
         lower_bound=choose(
             idle, 0.0 * price.time, lower_bound(operation.kind, size, group, library)
         ),
         parts=parts,
     )
-
-
-def _tier_names(group: Group, bottleneck: Any) -> Any:
-    """Name the tiers that indices point at."""
-    names = (group.port_name or (group.tiers[0] if group.tiers else ""), *group.tiers)
-    if type(bottleneck) is int:
-        return names[bottleneck]
-    import numpy as np
-
-    return np.asarray(names)[bottleneck]
-
-
-library_of = library

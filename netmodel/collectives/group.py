@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from netmodel.collectives.real import choose, plain, smaller
 from netmodel.network.tiers import Span
 
@@ -54,6 +56,11 @@ class Group:
     branches: tuple[Any, ...]
     bandwidth: tuple[Any, ...]
     latency: tuple[Any, ...]
+
+    def tier_name(self, index: Any) -> Any:
+        """Name of the domain (0) or of a network tier (1, ...); arrays give arrays."""
+        names = (self.port_name or (self.tiers[0] if self.tiers else ""), *self.tiers)
+        return names[index] if isinstance(index, int) else np.asarray(names)[index]
 
 
 def group_of(span: Span, ranks: Any = None) -> Group:

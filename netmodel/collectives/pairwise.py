@@ -15,8 +15,8 @@ PROTOCOLS = ("ll", "simple")
 def traffic(kind: str, size: Any, group: Group) -> Traffic:
     r"""Count the bytes of a personalised exchange.
 
-    All-to-all: a rank sends :math:`S/n` to each; of its buffer, :math:`S (1 - m/n)` leaves a unit of
-    m members. Peers are served side by side, so hops do not add up: one step inside, one hop at
+    All-to-all: a rank sends :math:`S/n` to each; of its buffer, :math:`S (1 - m/n)` leaves a unit
+    of m members. Peers are served side by side, so hops do not add up: one step inside, one hop at
     every tier. PXN gathers what goes to one rail on the GPU of that rail; the bytes stay the same.
     Send-recv: the message, through the port and every tier on the way.
     """

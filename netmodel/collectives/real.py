@@ -86,7 +86,7 @@ def ceil_log2(value: Any) -> Any:
 
 
 def power(base: Any, exponent: Any) -> Any:
-    """``base ** exponent``, one C library call a value, so that arrays equal their points."""
+    """Raise to a power, one C library call a value, so that arrays equal their points."""
     if type(base) in PLAIN and type(exponent) in PLAIN:
         return math.pow(base, exponent)
     return _POWER(base, exponent).astype(float)

@@ -107,10 +107,7 @@ def quickest(
             best, best_names = found, (name, proto)
             continue
         best = Price(
-            *(
-                choose(wins, getattr(found, part), getattr(best, part))
-                for part in Price.__slots__
-            )
+            *(choose(wins, getattr(found, part), getattr(best, part)) for part in Price.__slots__)
         )
         best_names = (np.where(wins, name, best_names[0]), np.where(wins, proto, best_names[1]))
     assert best is not None

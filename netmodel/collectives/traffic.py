@@ -61,9 +61,7 @@ class Price:
     bottleneck: Any
 
 
-def price(
-    traffic: Traffic, group: Group, library: Library, algorithm: str, protocol: str
-) -> Price:
+def price(traffic: Traffic, group: Group, library: Library, algorithm: str, protocol: str) -> Price:
     r"""Turn counts into seconds.
 
     .. math::
@@ -96,9 +94,7 @@ def price(
     bottleneck: Any = 0
     for tier, hops in enumerate(traffic.hops):
         waiting = hops * (library.hop * proto.hop + group.latency[tier])
-        moving = traffic.egress[tier] / (
-            group.bandwidth[tier] * library.network * proto.efficiency
-        )
+        moving = traffic.egress[tier] / (group.bandwidth[tier] * library.network * proto.efficiency)
         latency = latency + waiting
         wire = larger(wire, moving)
         here = waiting + moving

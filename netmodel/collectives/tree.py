@@ -16,10 +16,11 @@ PROTOCOLS = ("ll", "ll128", "simple")
 def tree_egress(size: Any, branches: Any) -> Any:
     r"""Bytes that the busiest unit sends (and receives) in a double binary tree.
 
-    Each of the two trees carries half of the buffer. A rank inside one tree is a leaf of the other,
-    so it sends :math:`S/2` up and :math:`2 S/2` down in the one and :math:`S/2` up in the other: 2S.
-    With two units, each is the other's only neighbour: :math:`S/2` up in one tree, :math:`S/2` down
-    in the other, S in all, which is why two nodes may beat the NIC rate in bus bandwidth.
+    Each of the two trees carries half of the buffer. A rank inside one tree is a leaf of the
+    other, so it sends :math:`S/2` up and :math:`2 S/2` down in the one and :math:`S/2` up in the other:
+    2S.
+    With two units, each is the other's only neighbour: :math:`S/2` up in one tree, :math:`S/2`
+    down in the other, S in all, which is why two nodes may beat the NIC rate in bus bandwidth.
     """
     return choose(branches > 2, 2.0 * size, choose(branches > 1, 1.0 * size, 0.0 * size))
 
