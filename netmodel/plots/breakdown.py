@@ -171,9 +171,7 @@ def plot_memory(memory: Mapping[str, float], capacity: float, ax: Axes | None = 
             )
         start += held / unit
     ax.axvline(capacity / unit, color=VERMILION if start * unit > capacity else INK, lw=1.5)
-    ax.text(
-        capacity / unit, 0.62, f" {format_size(capacity)}", fontsize=8, color=SOFT, va="bottom"
-    )
+    ax.text(capacity / unit, 0.62, f" {format_size(capacity)}", fontsize=8, color=SOFT, va="bottom")
     ax.set_xlim(0, 1.16 * max(start, capacity / unit))
     ax.set_ylim(-0.6, 0.6)
     ax.set_yticks([0], ["memory of the\nfullest GPU (GB)"])

@@ -7,7 +7,6 @@ from pathlib import Path
 import click
 import pytest
 from click.testing import CliRunner
-
 from netmodel.cli.main import SECTIONS, Verbs, netmodel_group, run
 from netmodel.errors import InputError, InputErrors, ModelError
 

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from netmodel.cli import output
 from netmodel.cli.output import Answer, Table, aligned, to_csv, to_html, to_json, write_files
 from netmodel.errors import InputError

@@ -6,8 +6,7 @@ import click
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from netmodel.cli.params import GPU_COUNT, GPUS, SIZES, Output, Quantity
+from netmodel.cli.params import COUNT, GPUS, SIZES, Output, Quantity
 from netmodel.errors import InputError
 from netmodel.units import parse_bandwidth
 
@@ -34,9 +33,9 @@ def test_what_is_no_number_of_gpus_is_refused_by_name(text):
 
 
 def test_one_size_is_one_number():
-    assert GPU_COUNT.convert("2048", OPTION, None) == 2048
+    assert COUNT.convert("2048", OPTION, None) == 2048
     with pytest.raises(InputError):
-        GPU_COUNT.convert("256..512", OPTION, None)
+        COUNT.convert("256..512", OPTION, None)
 
 
 def test_sizes_read_as_nccl_tests_reads_them():
