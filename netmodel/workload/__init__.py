@@ -4,6 +4,7 @@ Never sees a graph; takes from ``collectives`` only its vocabulary, ``ops``.
 """
 
 from netmodel.workload.activations import layer_activation
+from netmodel.workload.config import FAMILIES, load_model, model_from_config
 from netmodel.workload.demands import demands, token_vector
 from netmodel.workload.flops import attention_flops, flops_per_token, forward_flops
 from netmodel.workload.layers import layer_work
@@ -17,6 +18,7 @@ from netmodel.workload.work import Attention, Demand, Gemm, Stream, Work
 
 __all__ = [
     "DEEPSEEK",
+    "FAMILIES",
     "GPT_2022",
     "MEGATRON",
     "ZERO",
@@ -40,7 +42,9 @@ __all__ = [
     "in_flight",
     "layer_activation",
     "layer_work",
+    "load_model",
     "memory",
+    "model_from_config",
     "parameters",
     "stage_layers",
     "token_vector",
