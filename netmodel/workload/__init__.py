@@ -12,7 +12,9 @@ from netmodel.workload.layout import Strategy
 from netmodel.workload.memory import memory
 from netmodel.workload.parameters import Parameters, parameters
 from netmodel.workload.recipe import DEEPSEEK, GPT_2022, MEGATRON, ZERO, Recipe
+from netmodel.workload.rules import check_strategy, possible
 from netmodel.workload.stages import Stage, Stages, in_flight, stage_layers
+from netmodel.workload.strategy import complete_strategy, parse_strategy
 from netmodel.workload.transformer import Mla, Model, Moe
 from netmodel.workload.work import Attention, Demand, Gemm, Stream, Work
 
@@ -36,6 +38,8 @@ __all__ = [
     "Stream",
     "Work",
     "attention_flops",
+    "check_strategy",
+    "complete_strategy",
     "demands",
     "flops_per_token",
     "forward_flops",
@@ -46,6 +50,8 @@ __all__ = [
     "memory",
     "model_from_config",
     "parameters",
+    "parse_strategy",
+    "possible",
     "stage_layers",
     "token_vector",
 ]
