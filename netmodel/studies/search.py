@@ -116,9 +116,7 @@ def search(
             check_strategy(model, strategy, gpus)
         except InputError:
             continue
-        steps.append(
-            step(model, cluster, strategy, gpus=gpus, seq_len=seq_len, fidelity=fidelity)
-        )
+        steps.append(step(model, cluster, strategy, gpus=gpus, seq_len=seq_len, fidelity=fidelity))
     if not steps:
         raise _nothing(model, cluster, gpus, global_batch, found)
     steps.sort(key=lambda each: (each.step_time, str(each.strategy)))
