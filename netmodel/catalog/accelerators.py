@@ -37,6 +37,8 @@ class Accelerator:
         All its scale-up links together, one direction [B/s].
     scaleup_link : str or None
         Catalog row of one such link.
+    usual_node : str or None
+        Catalog row of the host in which it is most often measured.
     facts : mapping of str to Fact
         Every published row, with source.
     """
@@ -51,6 +53,7 @@ class Accelerator:
     sms: int | None
     scaleup_bandwidth: float | None
     scaleup_link: str | None
+    usual_node: str | None
     facts: Mapping[str, Fact]
 
     def __post_init__(self) -> None:
@@ -114,13 +117,12 @@ def _strip_vendor(key: str) -> str:
 
 
 def _stated(row: Accelerator, number: float, unit: str, name: str) -> Accelerator:
-    """The row with a memory or a power that the name states."""
+    """Return the row with the memory or the power that the name states."""
     unit = {"gb": "GB", "gib": "GiB", "w": "W"}[unit]
     field = "power" if unit == "W" else "memory"
-    fact = Fact(units.convert(number, unit), f"{number:g}", unit, "rated", f"stated in {name!r}")
-    facts = {**row.facts, field: fact}
-    changed = replace(row, name=name, facts=facts)
     value = units.convert(number, unit)
+    fact = Fact(value, f"{number:g}", unit, "rated", f"stated in {name!r}")
+    changed = replace(row, name=name, facts={**row.facts, field: fact})
     return replace(changed, power=value) if unit == "W" else replace(changed, memory=value)
 
 
@@ -140,5 +142,6 @@ def _row(name: str) -> Accelerator:
         sms=None if sms is None else int(sms),
         scaleup_bandwidth=table.number(facts, "scaleup_bandwidth"),
         scaleup_link=table.word(facts, "scaleup_link") or None,
+        usual_node=table.word(facts, "usual_node") or None,
         facts=facts,
     )
