@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import cache
 
 from netmodel import units
 from netmodel.catalog import table
@@ -46,7 +47,7 @@ class Accelerator:
     name: str
     vendor: str
     generation: str
-    peak: Mapping[str, float]
+    peak: Mapping[str, float] = field(hash=False)
     memory: float
     memory_bandwidth: float
     power: float | None
@@ -54,7 +55,7 @@ class Accelerator:
     scaleup_bandwidth: float | None
     scaleup_link: str | None
     usual_node: str | None
-    facts: Mapping[str, Fact]
+    facts: Mapping[str, Fact] = field(compare=False, repr=False)
 
     def __post_init__(self) -> None:
         table.above_zero(
@@ -119,13 +120,14 @@ def _strip_vendor(key: str) -> str:
 def _stated(row: Accelerator, number: float, unit: str, name: str) -> Accelerator:
     """Return the row with the memory or the power that the name states."""
     unit = {"gb": "GB", "gib": "GiB", "w": "W"}[unit]
-    field = "power" if unit == "W" else "memory"
+    name_of = "power" if unit == "W" else "memory"
     value = units.convert(number, unit)
     fact = Fact(value, f"{number:g}", unit, "rated", f"stated in {name!r}")
-    changed = replace(row, name=name, facts={**row.facts, field: fact})
+    changed = replace(row, name=name, facts={**row.facts, name_of: fact})
     return replace(changed, power=value) if unit == "W" else replace(changed, memory=value)
 
 
+@cache
 def _row(name: str) -> Accelerator:
     """Build the value of one canonical row."""
     facts = table.rows("accelerators")[name]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from netmodel.catalog import table
 from netmodel.catalog.table import Fact
@@ -74,7 +74,7 @@ class Node:
     nic: str | None
     nics: int
     power: float | None
-    facts: Mapping[str, Fact]
+    facts: Mapping[str, Fact] = field(compare=False, repr=False)
 
     def __post_init__(self) -> None:
         table.above_zero("node", self.name, gpus=self.gpus, scaleup_domain=self.scaleup_domain)
