@@ -155,7 +155,7 @@ def test_other_dimensions() -> None:
     assert units.parse_power("3 MW") == 3e6
     assert units.parse_money("$36k") == units.parse_money("36 k$") == 36000
     assert units.parse_money("36000 USD") == units.parse_money("36 kUSD") == 36000
-    assert units.parse_money("$1.2B") == 1.2e9
+    assert units.parse_money("$1.2B") == units.parse_money("US$ 1.2B") == 1.2e9
     assert units.parse_money_rate("2 USD/h") == units.parse_money_rate("$2/GPU-h") == 2 / 3600
     assert units.parse_energy_price("0.10 USD/kWh") == pytest.approx(0.1 / 3.6e6)
     assert units.parse_length("30 m") == 30

@@ -29,7 +29,7 @@ def _steps(unit: str, prefixes: str = "EPTGMk") -> list[tuple[float, str]]:
 
 _TIME_STEPS = [(86400.0, "d"), (3600.0, "h"), (60.0, "min"), (1.0, "s")]
 _TIME_STEPS += [(1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns")]
-BINARY_STEPS = [(scale, f"{p}B") for p, scale in reversed(BINARY.items())] + [(1.0, "B")]
+_BINARY_STEPS = [(scale, f"{p}B") for p, scale in reversed(BINARY.items())] + [(1.0, "B")]
 
 
 def format_bandwidth(value: float, *, bits: bool = False) -> str:
@@ -39,7 +39,7 @@ def format_bandwidth(value: float, *, bits: bool = False) -> str:
 
 def format_size(value: float, *, binary: bool = False) -> str:
     """Write a size [B]: ``1.07 GB``, or ``1 GiB`` when ``binary``."""
-    return _scaled(value, BINARY_STEPS if binary else _steps("B"))
+    return _scaled(value, _BINARY_STEPS if binary else _steps("B"))
 
 
 def format_time(value: float) -> str:

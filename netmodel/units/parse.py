@@ -19,7 +19,7 @@ def _split(text: str, kind: str, where: str) -> tuple[float, str]:
     """Return number and unit of a text; refuse what is no finite number from zero up."""
     noun, example = DIMENSIONS[kind].noun, DIMENSIONS[kind].example
     remedy = f"Write e.g. {example}."
-    clean = text.translate(_CLEAN).strip()
+    clean = text.translate(_CLEAN).replace("US$", "$").strip()
     dollar = clean.startswith("$")
     match = _QUANTITY.fullmatch(clean.removeprefix("$").lstrip())
     shown = quoted(text)
@@ -38,7 +38,7 @@ def _split(text: str, kind: str, where: str) -> tuple[float, str]:
     if dollar:
         amount, slash, per = unit.partition("/")
         unit = f"{amount}USD{slash}{per}"
-    return value, unit.replace("$", "USD").replace("UUSDSD", "USD")
+    return value, unit.replace("$", "USD")
 
 
 def _parse(text: str | float, kind: str, where: str, *, bare: float | None = None) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
 from netmodel.errors import InputError
@@ -42,7 +41,7 @@ DIMENSIONS = {
 
 
 def _unit_table() -> dict[str, tuple[str, float]]:
-    """Every unit that is read exactly as written: its dimension and its size in SI."""
+    """List every unit that is read exactly as written: its dimension and its size in SI."""
     table: dict[str, tuple[str, float]] = {"count": ("count", 1.0), "text": ("text", 1.0)}
     for prefix, scale in {**DECIMAL, "K": 1e3, **BINARY}.items():
         table[f"{prefix}B"] = ("size", scale)
@@ -70,7 +69,7 @@ def _unit_table() -> dict[str, tuple[str, float]]:
 
 
 def _word_table() -> dict[str, tuple[str, float]]:
-    """Units spelled out, which no case can make ambiguous; keys in lower case."""
+    """List units spelled out, which no case can make ambiguous; keys in lower case."""
     table: dict[str, tuple[str, float]] = {"percent": ("fraction", 0.01)}
     prefixes = {p.lower(): s for p, s in (DECIMAL | BINARY).items()}
     for prefix, scale in prefixes.items():
@@ -82,6 +81,7 @@ def _word_table() -> dict[str, tuple[str, float]]:
         table[f"{prefix}flops"] = table[f"{prefix}ops"] = ("flops", scale)
     for names, seconds in (
         ("sec secs second seconds", 1.0),
+        ("nsec nanosecond nanoseconds", 1e-9),
         ("usec microsecond microseconds", 1e-6),
         ("msec millisecond milliseconds", 1e-3),
         ("mins minute minutes", 60.0),
@@ -100,8 +100,9 @@ WORDS = _word_table()
 
 
 def lookup(unit: str) -> tuple[str, float] | None:
-    """Dimension and size of a unit, or None when it is not known exactly as written."""
-    unit = re.sub(r"/(sec|second)$", "/s", unit)
+    """Return dimension and SI size of a unit, or None when it is not known as written."""
+    if unit.endswith(("/sec", "/second")):
+        unit = unit[: unit.rindex("/")] + "/s"
     return UNITS.get(unit) or WORDS.get(unit.lower())
 
 
