@@ -57,15 +57,14 @@ class Document:
         return f"{self.file} {dotted}".strip()
 
 
-def read_yaml(path: Path) -> Document:
-    """Read one YAML mapping from a file.
+def read_yaml(path: Path, shown: str) -> Document:
+    """Read one YAML mapping from a file; messages call it ``shown``.
 
     Raises
     ------
     InputError
         When there is no such file, or it is not a small UTF-8 text with one mapping at its top.
     """
-    shown = str(path)
     try:
         size = path.stat().st_size
         if size > MAX_BYTES:
@@ -102,7 +101,9 @@ def parse_yaml(text: str, file: str) -> Document:
             remedy="Start from one of `netmodel list clusters`.",
         )
     if not isinstance(root, yaml.MappingNode):
-        found = "a list" if isinstance(root, yaml.SequenceNode) else f"the text {_short(root.value)}"
+        found = (
+            "a list" if isinstance(root, yaml.SequenceNode) else f"the text {_short(root.value)}"
+        )
         raise InputError(
             f"{found} stands at the top, a cluster specification is a mapping of fields",
             where=f"{file}:{root.start_mark.line + 1}",
@@ -145,7 +146,7 @@ def _convert(
         raise InputError("the aliases of this file expand too far", where=f"{file}:{line}")
     places.setdefault(path, line)
     if isinstance(node, yaml.ScalarNode):
-        return scalar(node.value) if node.style is None else node.value
+        return scalar(node.value) if not node.style else node.value
     open_.append(node)
     result: Any
     if isinstance(node, yaml.SequenceNode):
