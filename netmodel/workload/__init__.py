@@ -11,7 +11,7 @@ from netmodel.workload.layers import layer_work
 from netmodel.workload.layout import Strategy
 from netmodel.workload.memory import memory
 from netmodel.workload.parameters import Parameters, parameters
-from netmodel.workload.recipe import DEEPSEEK, GPT_2022, MEGATRON, ZERO, Recipe
+from netmodel.workload.recipe import DEEPSEEK, GPT_2022, MEGATRON, NEMO, ZERO, Recipe
 from netmodel.workload.rules import check_strategy, possible
 from netmodel.workload.stages import Stage, Stages, in_flight, stage_layers
 from netmodel.workload.strategy import complete_strategy, parse_strategy
@@ -23,6 +23,7 @@ __all__ = [
     "FAMILIES",
     "GPT_2022",
     "MEGATRON",
+    "NEMO",
     "ZERO",
     "Attention",
     "Demand",
