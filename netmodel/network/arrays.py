@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from netmodel.graph import NODE_KINDS, TIERS, FloatArray, IntArray, Wiring, from_networkx
 
@@ -117,8 +118,8 @@ def compile_network(fabric: Wiring | nx.Graph) -> Network:
     wiring = fabric if isinstance(fabric, Wiring) else from_networkx(fabric)
     groups = wiring.cables
 
-    def column(values: Iterable[object], dtype: type) -> IntArray:
-        spread = [
+    def column(values: Iterable[Any], dtype: type) -> npt.NDArray[Any]:
+        spread: list[npt.NDArray[Any]] = [
             np.broadcast_to(np.asarray(value, dtype), len(group.a))
             for value, group in zip(values, groups, strict=True)
         ]
