@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from netmodel.catalog.layouts import Layout, published_layout
 from netmodel.errors import InputError
 from netmodel.studies.search import search
-from netmodel.workload import Model, Strategy, check_strategy, complete_strategy
+from netmodel.workload import Model, Strategy, check_memory, check_strategy, complete_strategy
 from netmodel.workload.strategy import parse_fields, strategy_of
 
 if TYPE_CHECKING:
@@ -157,12 +157,10 @@ def _published_layout(
     model: Model, cluster: Cluster, gpus: int, published: Layout, request: Request, seq_len: int
 ) -> Choice:
     """Return the published layout at this size, if it is possible there."""
-    from netmodel.studies.fit import check_fit
-
     fields = parse_fields(published.strategy) | _stated(request)
     strategy = complete_strategy(strategy_of(fields), gpus)
     check_strategy(model, strategy, gpus, seq_len)
-    check_fit(model, cluster, strategy, seq_len)
+    check_memory(model, strategy, seq_len, float(cluster.accelerator.memory))
     return Choice(strategy=strategy, seq_len=seq_len, origin="published", source=published.source)
 
 
