@@ -204,9 +204,10 @@ def gradient_sync(held: Held, strategy: Strategy, recipe: Recipe) -> list[Demand
     plain = where(zero == 0, 1, 0)
     gathers = where((zero == 1) | (zero == 2), 1, 0)
     late = 0 if recipe.reduce_each else 1
-    scatters = where(
-        zero == 1, 1, where(zero == 2, strategy.micro_batches, where(zero == 3, late, 0))
-    )
+    each = strategy.micro_batches
+    scatters = where(zero == 1, 1, where(zero == 2, each, where(zero == 3, late, 0)))
+    last = each if recipe.reduce_each else 1
+    repeats = where(zero == 2, each, where(zero == 3, last, where(zero == 1, 1, 0)))
     everyone = (strategy.dp * strategy.cp, maximum(strategy.edp, 1))
     found: list[Demand] = []
     groups = (("dp", d, everyone[0], held.shared), ("edp", e, everyone[1], held.expert))
@@ -220,7 +221,7 @@ def gradient_sync(held: Held, strategy: Strategy, recipe: Recipe) -> list[Demand
             ("all_reduce", gradients, full, plain, dimension),
             ("reduce_scatter", gradients, ranks, scatters, dimension),
             ("all_gather", weights, ranks, gathers, dimension),
-            ("all_reduce", gradients / ranks, replicas, where(zero > 0, 1, 0), "replica"),
+            ("all_reduce", gradients / ranks, replicas, repeats, "replica"),
         ):
             if some(members > 1) and some(count > 0):
                 found.append(

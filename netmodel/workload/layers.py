@@ -91,7 +91,7 @@ def _attention_cores(model: Model, cut: Cut, strategy: Strategy) -> tuple[Attent
             )
         )  # fmt: skip
     if share:
-        keys = visible_keys(cut.seq_len, model.window, causal=True)
+        keys = visible_keys(cut.seq_len, model.window, causal=True, chunked=model.chunked)
         cores.append(
             Attention(
                 batch=cut.batch * share, heads=heads, kv_heads=kv_heads, queries=queries, keys=keys,
@@ -117,7 +117,7 @@ def _attention_streams(model: Model, cut: Cut, recipe: Recipe) -> list[Stream]:
         Stream(name="norm", bytes=HALF * norm),
         Stream(name="residual", bytes=HALF * 6 * cut.split * h + masks),
     ]
-    if not model.positions:
+    if model.rotary and not model.positions:
         streams.append(Stream(name="rope", bytes=HALF * rope))
     if not recipe.flash:
         passes = 9 if recipe.dropout else 4

@@ -58,7 +58,8 @@ class Stages:
     @property
     def distinct(self) -> tuple[Stage, ...]:
         """The ranks that differ, first to last."""
-        return tuple(dict.fromkeys((self.first, self.middle, self.last)))
+        ranks = {id(stage): stage for stage in (self.first, self.middle, self.last)}
+        return tuple(ranks.values())
 
 
 def layer_counts(model: Model, strategy: Strategy) -> tuple[Any, Any, Any]:
