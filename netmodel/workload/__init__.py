@@ -6,6 +6,7 @@ Never sees a graph; takes from ``collectives`` only its vocabulary, ``ops``.
 from netmodel.workload.activations import layer_activation
 from netmodel.workload.config import FAMILIES, load_model, model_from_config
 from netmodel.workload.demands import demands, token_vector
+from netmodel.workload.fit import check_memory, what_fits
 from netmodel.workload.flops import attention_flops, flops_per_token, forward_flops
 from netmodel.workload.layers import layer_work
 from netmodel.workload.layout import Strategy
@@ -39,6 +40,7 @@ __all__ = [
     "Stream",
     "Work",
     "attention_flops",
+    "check_memory",
     "check_strategy",
     "complete_strategy",
     "demands",
@@ -55,4 +57,5 @@ __all__ = [
     "possible",
     "stage_layers",
     "token_vector",
+    "what_fits",
 ]
