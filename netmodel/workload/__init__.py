@@ -16,6 +16,7 @@ from netmodel.workload.recipe import DEEPSEEK, GPT_2022, MEGATRON, NEMO, ZERO, R
 from netmodel.workload.rules import check_strategy, possible
 from netmodel.workload.stages import Stage, Stages, in_flight, stage_layers
 from netmodel.workload.strategy import complete_strategy, parse_strategy
+from netmodel.workload.strategy_files import StrategyFile, load_strategy, read_strategy_file
 from netmodel.workload.transformer import Mla, Model, Moe
 from netmodel.workload.work import Attention, Demand, Gemm, Stream, Work
 
@@ -37,6 +38,7 @@ __all__ = [
     "Stage",
     "Stages",
     "Strategy",
+    "StrategyFile",
     "Stream",
     "Work",
     "attention_flops",
@@ -50,11 +52,13 @@ __all__ = [
     "layer_activation",
     "layer_work",
     "load_model",
+    "load_strategy",
     "memory",
     "model_from_config",
     "parameters",
     "parse_strategy",
     "possible",
+    "read_strategy_file",
     "stage_layers",
     "token_vector",
     "what_fits",
