@@ -117,7 +117,10 @@ def _pick(
     found: list[Candidate], ranking: list[Any], priced: Callable[[int], Price]
 ) -> tuple[Price, Any, Any]:
     """Take the candidate that ranks lowest, elementwise, pricing only those that win."""
-    allowed = [choose(where, rank, float("inf")) for (_, _, where), rank in zip(found, ranking, strict=True)]
+    allowed = [
+        choose(where, rank, float("inf"))
+        for (_, _, where), rank in zip(found, ranking, strict=True)
+    ]
     if all(isinstance(each, float) for each in allowed):
         best = min(range(len(found)), key=allowed.__getitem__)
         return priced(best), found[best][0], found[best][1]

@@ -78,9 +78,7 @@ def checked(
     return capacity, indptr, links, weights
 
 
-def fill(
-    free: FloatArray, indptr: IntArray, links: IntArray, weights: FloatArray
-) -> FloatArray:
+def fill(free: FloatArray, indptr: IntArray, links: IntArray, weights: FloatArray) -> FloatArray:
     """Share out ``free`` [B/s per link] as :func:`maxmin_rates` does; ``free`` is used up."""
     rates = np.full(len(indptr) - 1, np.inf)
     lengths = np.diff(indptr)
