@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from netmodel.catalog.layouts import Layout, published_layout
 from netmodel.errors import InputError
 from netmodel.studies.search import search
+from netmodel.training.frameworks import software_of
 from netmodel.workload import (
     Model,
     Strategy,
@@ -94,7 +95,9 @@ def choose(
     published = published_layout(model.name, cluster.accelerator.name)
     asked = request.strategy
     if asked is not None and asked != AUTO:
-        return _stated_layout(model, gpus, asked, request, published)
+        choice = _stated_layout(model, gpus, asked, request, published)
+        _check_memory(model, cluster, choice.strategy, choice.seq_len)
+        return choice
     seq_len = request.seq_len or (published.seq_len if published else DEFAULT_SEQ_LEN)
     note = ""
     if asked is None and published is not None:
@@ -103,6 +106,12 @@ def choose(
         except InputError as error:
             note = f"at {gpus:,} GPUs the published layout is not possible ({error.found})"
     return _found_layout(model, cluster, gpus, request, published, seq_len, note, fidelity)
+
+
+def _check_memory(model: Model, cluster: Cluster, strategy: Strategy, seq_len: int) -> None:
+    """Refuse a layout that does not fit, as the cluster's software stores it."""
+    recipe = software_of(None, cluster.software or {}).recipe
+    check_memory(model, strategy, seq_len, float(cluster.accelerator.memory), recipe)
 
 
 def _options(request: Request) -> dict[str, Any]:
@@ -183,7 +192,7 @@ def _published_layout(
     fields = parse_fields(published.strategy) | _options(request)
     strategy = complete_strategy(strategy_of(fields), gpus)
     check_strategy(model, strategy, gpus, seq_len)
-    check_memory(model, strategy, seq_len, float(cluster.accelerator.memory))
+    _check_memory(model, cluster, strategy, seq_len)
     return Choice(strategy=strategy, seq_len=seq_len, origin="published", source=published.source)
 
 
