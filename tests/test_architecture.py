@@ -23,7 +23,6 @@ ROOMS = (
 )
 FLOOR = {room: level for level, rooms in enumerate(ROOMS) for room in rooms}
 APART = {("network", "topology"), ("workload", "topology"), ("workload", "network")}
-HEAVY = {"networkx", "scipy", "matplotlib", "rich", "pydantic", "yaml", "click"}
 HOMES = {
     "matplotlib": {"plots"},
     "click": {"cli"},
@@ -32,10 +31,13 @@ HOMES = {
 }
 
 
-def imports(path: Path) -> list[tuple[str, int]]:
-    """Every module that a file imports, with the line."""
+def imports(path: Path, *, at_run_time: bool = False) -> list[tuple[str, int]]:
+    """Every module that a file imports, with the line; for types alone too, unless told."""
     found = []
-    for node in ast.walk(ast.parse(path.read_text())):
+    tree = ast.parse(path.read_text())
+    if at_run_time:
+        tree.body = [node for node in tree.body if not is_type_checking(node)]
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             found += [(alias.name, node.lineno) for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
@@ -44,6 +46,15 @@ def imports(path: Path) -> list[tuple[str, int]]:
             found.append((module, node.lineno))
             found += [(f"{module}.{alias.name}", node.lineno) for alias in node.names]
     return found
+
+
+def is_type_checking(node: ast.stmt) -> bool:
+    """Whether a statement is ``if TYPE_CHECKING:``."""
+    return (
+        isinstance(node, ast.If)
+        and isinstance(node.test, ast.Name)
+        and node.test.id == "TYPE_CHECKING"
+    )
 
 
 def room_of(module: str) -> str | None:
@@ -78,6 +89,6 @@ def test_a_room_imports_only_from_the_rooms_below(path: Path) -> None:
 def test_each_library_stays_in_its_home(path: Path) -> None:
     """STYLE section 1: matplotlib in plots, click and rich in cli, networkx near the graph."""
     here = path.relative_to(PACKAGE).with_suffix("").parts[0]
-    for module, line in imports(path):
+    for module, line in imports(path, at_run_time=True):
         homes = HOMES.get(module.split(".")[0])
         assert homes is None or here in homes, f"{path.name}:{line} {here} imports {module}"

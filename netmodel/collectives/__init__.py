@@ -1,4 +1,120 @@
 """The time of one operation of one group.
 
-An algorithm is one file with its schedule and its closed form; the front door selects.
+An algorithm is one file with its schedule and its counts; :mod:`~netmodel.collectives.traffic`
+prices counts, and the front door, :func:`time`, selects.
 """
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from netmodel.collectives.bounds import lower_bound
+from netmodel.collectives.group import group_of
+from netmodel.collectives.library import Library, library
+from netmodel.collectives.moe import MoeLibrary, MoeTiming, exchange, moe_library, vector_bytes
+from netmodel.collectives.ops import KINDS, Operation, bus_factor
+from netmodel.collectives.real import choose, is_plain, plain
+from netmodel.collectives.select import ALGORITHMS, PROTOCOLS, quickest
+from netmodel.network.tiers import Span
+
+__all__ = [
+    "ALGORITHMS",
+    "KINDS",
+    "PROTOCOLS",
+    "Library",
+    "MoeLibrary",
+    "MoeTiming",
+    "Operation",
+    "Timing",
+    "bus_factor",
+    "exchange",
+    "library",
+    "moe_library",
+    "time",
+    "vector_bytes",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """How long an operation takes, and what decided it; scalars in, scalars out.
+
+    Attributes
+    ----------
+    time : float or array
+        From call to completion on the slowest rank [s].
+    algorithm, protocol : str or array of str
+        What runs.
+    bottleneck : str or array of str
+        Tier whose latency and bytes take longest.
+    lower_bound : float or array
+        Least time that the fabric allows [s].
+    parts : mapping
+        ``launch``, ``latency``, ``bandwidth``, ``ramp`` [s]; they add up to the time.
+    """
+
+    time: Any
+    algorithm: Any
+    protocol: Any
+    bottleneck: Any
+    lower_bound: Any
+    parts: Mapping[str, Any]
+
+
+def time(
+    operation: Operation,
+    span: Span,
+    library: Library,
+    *,
+    algorithm: str = "auto",
+    protocol: str = "auto",
+) -> Timing:
+    """Time one operation of one group while all its sister groups run too.
+
+    Parameters
+    ----------
+    operation : Operation
+        What, how large, among how many; sizes and ranks broadcast.
+    span : Span
+        Where the members lie on the fabric's tiers.
+    library : Library
+        Latencies and efficiencies, from :func:`library`.
+    algorithm, protocol : str
+        Force one, or let the quickest that NCCL would consider win.
+
+    Raises
+    ------
+    InputError
+        When a forced algorithm or protocol cannot serve the operation.
+
+    Examples
+    --------
+    >>> from netmodel import collectives
+    >>> from netmodel.network.tiers import Tiers
+    >>> tiers = Tiers(names=("nvlink",), unit=(8,), bandwidth=(450e9,), latency=(0.0,),
+    ...               links=("nvlink4",))
+    >>> call = Operation(kind="all_reduce", size=2.0**33, ranks=8)
+    >>> time(call, tiers.span(8), collectives.library("hopper", "nvlink4")).algorithm
+    'nvls'
+    """
+    size, ranks = plain(operation.size), plain(operation.ranks)
+    group = group_of(span, ranks)
+    price, name, proto = quickest(operation.kind, size, group, library, algorithm, protocol)
+    alone = ranks <= 1
+    idle = alone if is_plain(size) and size > 0 else (size <= 0) | alone
+    parts = {
+        part: choose(idle, 0.0 * price.time, getattr(price, part))
+        for part in ("launch", "latency", "bandwidth", "ramp")
+    }
+    return Timing(
+        time=choose(idle, 0.0 * price.time, price.time),
+        algorithm=name,
+        protocol=proto,
+        bottleneck=group.tier_name(price.bottleneck),
+        lower_bound=choose(
+            idle, 0.0 * price.time, lower_bound(operation.kind, size, group, library)
+        ),
+        parts=parts,
+    )

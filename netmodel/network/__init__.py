@@ -2,3 +2,7 @@
 
 Reads any fabric graph; knows no model and no spec.
 """
+
+from netmodel.network.tiers import Span, Tiers, tiers
+
+__all__ = ["Span", "Tiers", "tiers"]

@@ -1,1 +1,18 @@
-"""Figures from results: functions take data and return a ``Figure``."""
+"""Figures from results: functions take data and return a ``Figure``.
+
+matplotlib is imported when the first figure is drawn, not with this room.
+"""
+
+from __future__ import annotations
+
+from netmodel.plots.fabric import fabric_figure
+from netmodel.plots.scaling import plot_efficiency, plot_time_per_token, scaling_figure
+from netmodel.plots.style import picture
+
+__all__ = [
+    "fabric_figure",
+    "picture",
+    "plot_efficiency",
+    "plot_time_per_token",
+    "scaling_figure",
+]

@@ -7,6 +7,9 @@ from typing import Any
 
 SCHEDULES = ("gpipe", "1f1b", "interleaved", "zb-h1", "zb-v", "dualpipe")
 RECOMPUTE = ("none", "selective", "full")
+MODULES = ("core", "norm", "mla_up", "activation", "mlp", "moe")
+PRECISIONS = ("bf16", "fp16", "fp8", "fp4")
+CONTEXT = ("ring", "all_gather", "ulysses")
 DIMENSIONS = ("tp", "cp", "ep", "dp", "pp")
 
 
@@ -27,7 +30,8 @@ class Strategy:
     zero : int or array
         ZeRO stage: 0 none, 1 optimizer states, 2 gradients too, 3 weights too (FSDP).
     recompute : str
-        ``"none"``, ``"selective"`` (the attention core) or ``"full"``.
+        ``"none"``, ``"selective"`` (the attention core), ``"full"``, or names out of
+        :data:`MODULES` joined by ``+``.
     sequence_parallel : bool
         Norms and dropout split along the sequence inside a tensor-parallel group.
     schedule : str
@@ -37,7 +41,13 @@ class Strategy:
     order : str
         Rank order, innermost first.
     precision : str
-        Of the large GEMMs: ``"bf16"``, ``"fp16"``, ``"fp8"`` or ``"fp4"``.
+        Of the large GEMMs: one of :data:`PRECISIONS`.
+    shard : int or array
+        Data-parallel ranks over which ZeRO shards (hybrid sharding); 0 means all of them.
+    context : str
+        How context-parallel ranks share keys and values: one of :data:`CONTEXT`.
+    balanced_stages : bool
+        Embedding and head count as a layer each when layers are dealt to pipeline stages.
     """
 
     tp: Any = 1
@@ -58,6 +68,9 @@ class Strategy:
     overlap_ep: bool = False
     order: str = "tp-cp-ep-dp-pp"
     precision: str = "bf16"
+    shard: Any = 0
+    context: str = "ring"
+    balanced_stages: bool = False
 
     @property
     def gpus(self) -> Any:
@@ -68,3 +81,17 @@ class Strategy:
     def micro_batches(self) -> Any:
         """Micro-batches that one pipeline runs in one step."""
         return self.global_batch // (self.dp * self.micro_batch)
+
+    @property
+    def edp(self) -> Any:
+        """Ranks that hold the same experts: the expert data-parallel degree."""
+        return self.dp * self.cp * self.tp // (self.ep * self.etp)
+
+    @property
+    def recomputed(self) -> frozenset[str]:
+        """Modules that run forward once more in the backward pass; ``{"full"}`` for all."""
+        if self.recompute == "none":
+            return frozenset()
+        if self.recompute == "selective":
+            return frozenset(("core",))
+        return frozenset(self.recompute.split("+"))

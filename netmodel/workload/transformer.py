@@ -4,6 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from netmodel.errors import InputError
+
+NORMS = ("rmsnorm", "layernorm", "layernorm_no_bias")
+
+
+def _require(name: str, **counts: int) -> None:
+    """Refuse a count that is below one."""
+    for field, value in counts.items():
+        if not value >= 1:  # also catches NaN
+            raise InputError(
+                f"{field} is {value!r}, it must be at least 1",
+                where=f"model {name!r}",
+                remedy=f"Give {field} as a whole number.",
+            )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Moe:
@@ -20,11 +35,13 @@ class Moe:
     first_dense : int
         Layers before the first MoE layer; they have a dense MLP.
     period : int
-        One layer in so many is an MoE layer (1: all after ``first_dense``).
+        One layer in so many is an MoE layer: the ones whose number, counted from 1, it divides.
     groups, group_limit : int or None
         Expert groups (nodes or devices), and how many of them one token may visit.
     router_bias : bool
         Whether the router holds one bias an expert (DeepSeek-V3).
+    shared_gate : bool
+        Whether a gate of one output weighs the shared experts (Qwen2-MoE).
     """
 
     experts: int
@@ -37,6 +54,18 @@ class Moe:
     groups: int | None = None
     group_limit: int | None = None
     router_bias: bool = False
+    shared_gate: bool = False
+
+    def __post_init__(self) -> None:
+        _require(
+            "moe", experts=self.experts, top_k=self.top_k, moe_ffn=self.ffn, period=self.period
+        )
+        if self.top_k > self.experts:
+            raise InputError(
+                f"each token visits {self.top_k} of {self.experts} experts",
+                where="model moe",
+                remedy="Give top_k at most as large as experts.",
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,15 +94,27 @@ class Model:
     tied : bool
         Input embedding and output head share one matrix.
     norm : str
-        ``"rmsnorm"`` or ``"layernorm"``.
+        One of :data:`NORMS`.
+    layer_norms : int
+        Norms of width ``hidden`` in one layer (4 in Grok-1).
     biases, qkv_biases : bool
         Whether every projection, or only Q, K and V, carry biases.
     qk_norm : bool
         Whether queries and keys are normalised per head (Qwen3).
+    sinks : bool
+        Whether each head has one learned sink (gpt-oss).
+    embedding_norm : bool
+        Whether a norm follows the embedding (BLOOM).
     positions : int
-        Rows of a learned position table; 0 for rotary or ALiBi.
+        Rows of a learned position table; 0 for rotary positions or ALiBi.
     window : int or None
-        Sliding attention window [tokens], and in one of how many layers (``window_period``).
+        Sliding attention window [tokens], or None.
+    window_period : float
+        The window holds in one of so many layers: 2 for every other one, 4/3 for three of four.
+    chunked : bool
+        The window does not slide but cuts the sequence into chunks (Llama 4).
+    rotary : bool
+        Whether queries and keys are rotated; without learned positions only ALiBi does without.
     moe, mla : Moe, Mla or None
         Experts; latent attention.
     mtp : int
@@ -93,13 +134,71 @@ class Model:
     gated: bool = True
     tied: bool = False
     norm: str = "rmsnorm"
+    layer_norms: int = 2
     biases: bool = False
     qkv_biases: bool = False
     qk_norm: bool = False
+    sinks: bool = False
+    embedding_norm: bool = False
     positions: int = 0
     window: int | None = None
-    window_period: int = 1
+    window_period: float = 1
+    chunked: bool = False
+    rotary: bool = True
     moe: Moe | None = None
     mla: Mla | None = None
     mtp: int = 0
     source: str = ""
+
+    def __post_init__(self) -> None:
+        _require(
+            self.name,
+            hidden=self.hidden,
+            layers=self.layers,
+            heads=self.heads,
+            kv_heads=self.kv_heads,
+            head_dim=self.head_dim,
+            vocab=self.vocab,
+        )
+        if self.dense_layers:
+            _require(self.name, ffn=self.ffn)
+        if self.heads % self.kv_heads:
+            raise InputError(
+                f"{self.heads} query heads are not a multiple of {self.kv_heads} key-value heads",
+                where=f"model {self.name!r}",
+                remedy="Each key-value head serves equally many query heads.",
+            )
+        if self.norm not in NORMS:
+            raise InputError(
+                f"norm is {self.norm!r}",
+                where=f"model {self.name!r}",
+                remedy=f"Allowed: {', '.join(NORMS)}.",
+            )
+
+    @property
+    def moe_layers(self) -> int:
+        """Layers whose MLP is a mixture of experts."""
+        if self.moe is None:
+            return 0
+        skipped = min(self.moe.first_dense, self.layers)
+        return self.layers // self.moe.period - skipped // self.moe.period
+
+    @property
+    def dense_layers(self) -> int:
+        """Layers with a dense MLP."""
+        return self.layers - self.moe_layers
+
+    @property
+    def windowed_share(self) -> float:
+        """Share of the layers whose attention slides a window."""
+        return 0.0 if self.window is None else 1 / self.window_period
+
+    @property
+    def d_qk(self) -> int:
+        """Size of one head's queries and keys."""
+        return self.head_dim if self.mla is None else self.mla.nope + self.mla.rope
+
+    @property
+    def d_v(self) -> int:
+        """Size of one head's values."""
+        return self.head_dim if self.mla is None else self.mla.value

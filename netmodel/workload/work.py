@@ -106,7 +106,8 @@ class Demand:
     Attributes
     ----------
     dimension : str
-        ``tp``, ``cp``, ``ep``, ``pp``, ``dp`` (shared parameters) or ``edp`` (expert parameters).
+        ``tp``, ``cp``, ``ep``, ``etp`` (inside one expert), ``pp``, ``dp`` (shared parameters) or
+        ``edp`` (expert parameters); ``replica`` joins the equal ranks of different ZeRO shards.
     kind : str
         One of ``collectives.ops.KINDS``.
     size : float or array
@@ -119,7 +120,7 @@ class Demand:
         ``forward`` or ``backward``: per micro-batch and layer of kind ``layer``; ``edge``: per
         micro-batch and pipeline edge, each direction; ``step``: once a step.
     layer : str
-        ``dense``, ``moe``, ``head``, or ``any``.
+        ``dense``, ``moe``, ``head``, ``embedding``, ``mtp``; ``any`` where it belongs to no layer.
     tokens, top_k, vector : float or array
         Of dispatch and combine: tokens of one rank, experts a token, bytes of one token vector.
     """
