@@ -35,14 +35,13 @@ class Rates:
         Attained by a fused attention kernel at head size 128, masked half not counted [FLOP/s].
     batched : float or array
         Attained by the batched products of unfused attention [FLOP/s].
-    fused : bool or array
-        Whether attention is one fused (flash) kernel.
+    fused : float or array
+        1 where attention is one fused (flash) kernel, else 0.
     memory : float or array
         Attained device memory bandwidth [B/s].
-    element_traffic : float or array
-        Traffic of elementwise kernels over what ``workload`` counts for fused ones.
-    cast_traffic : float or array
-        Traffic of quantising one operand element, 0 in 16 bits [B].
+    element, cast, softmax, permute : float or array
+        Traffic of elementwise, rounding, softmax and token-moving kernels over what ``workload``
+        counts for well fused ones.
     width : float or array
         Operand element in the step's precision [B].
     depth : float or array
@@ -57,8 +56,6 @@ class Rates:
         Tokens of one attention tile: the diagonal tiles are computed whole.
     accumulate : float or array
         Traffic a weight for adding its gradient to the sum of earlier micro-batches [B].
-    softmax_forward, softmax_backward : float or array
-        Traffic of one score in unfused attention [B].
     """
 
     gemm: Any
@@ -68,8 +65,10 @@ class Rates:
     batched: Any
     fused: Any
     memory: Any
-    element_traffic: Any
-    cast_traffic: Any
+    element: Any
+    cast: Any
+    softmax: Any
+    permute: Any
     width: Any
     depth: Any
     wave: Any
@@ -77,8 +76,6 @@ class Rates:
     head_half: Any
     block: Any
     accumulate: Any
-    softmax_forward: Any
-    softmax_backward: Any
 
 
 class Seconds(NamedTuple):
@@ -94,6 +91,9 @@ class Seconds(NamedTuple):
         return self.gemm + self.attention + self.elementwise
 
 
+NOTHING = Seconds(0.0, 0.0, 0.0)
+
+
 def norm4(a: Any, b: Any) -> Any:
     """Fourth-order norm: the larger of two times, with a smooth corner (19 % above where equal).
 
@@ -104,84 +104,53 @@ def norm4(a: Any, b: Any) -> Any:
     return root(root(a2 * a2 + b2 * b2))
 
 
-def product_time(
-    m: Any, n: Any, k: Any, rates: Rates, *, count: Any, grouped: bool, precise: bool
-) -> Any:
-    """Time of ``count`` products [m, k] x [k, n] [s]."""
-    flops = 2 * m * n * k * count
-    width = 2 if precise else rates.width
-    traffic = (m * k + k * n) * count * width + 2 * m * n * count
-    rate = rates.precise if precise else rates.gemm
+def product_time(gemm: Gemm, m: Any, n: Any, k: Any, rates: Rates) -> Any:
+    """Time of the products of ``gemm`` with the shapes of one pass [s]."""
+    flops = 2.0 * m * n * k * gemm.count
+    width = 2 if gemm.precise else rates.width
+    traffic = ((m * k + k * n) * width + 2 * m * n) * gemm.count
+    rate = rates.precise if gemm.precise else rates.gemm
     outputs = m * n
-    if grouped:
-        rate = rate * rates.grouped * m / (m + rates.row_padding)
-        outputs = outputs * count
+    if gemm.grouped:
+        rate = rate * rates.grouped * gemm.m / (gemm.m + rates.row_padding)
+        outputs = outputs * gemm.count
     arithmetic = flops / rate * (1 + rates.depth / k) * (1 + rates.wave / outputs)
     return norm4(arithmetic, traffic / rates.memory)
 
 
 def gemm_forward(gemm: Gemm, rates: Rates) -> Any:
     """Forward time of a product [s]."""
-    return product_time(
-        gemm.m,
-        gemm.n,
-        gemm.k,
-        rates,
-        count=gemm.count,
-        grouped=gemm.grouped,
-        precise=gemm.precise,
+    return product_time(gemm, gemm.m, gemm.n, gemm.k, rates)
+
+
+def gemm_backward(gemm: Gemm, rates: Rates) -> tuple[Any, Any]:
+    """Time of the products that give the gradients of the input and of the weight [s]."""
+    return (
+        product_time(gemm, gemm.m, gemm.k, gemm.n, rates),
+        product_time(gemm, gemm.k, gemm.n, gemm.m, rates),
     )
 
 
-def gemm_backward(gemm: Gemm, rates: Rates) -> Any:
-    """Time of the two products that give the gradients of input and weight [s]."""
-    shape = {"count": gemm.count, "grouped": gemm.grouped, "precise": gemm.precise}
-    if gemm.grouped:
-        return 2 * product_time(gemm.m, gemm.n, gemm.k, rates, **shape)
-    return product_time(gemm.m, gemm.k, gemm.n, rates, **shape) + product_time(
-        gemm.k, gemm.n, gemm.m, rates, **shape
-    )
+def attention_forward(attention: Attention, rates: Rates) -> Any:
+    """Forward time of one attention core, softmax apart where it is not fused [s].
 
-
-def cast_time(gemm: Gemm, rates: Rates, *, backward: bool) -> Any:
-    """Time to quantise a product's activation (or its gradient) [s]."""
-    if gemm.precise:
-        return 0.0
-    elements = gemm.m * (gemm.n if backward else gemm.k) * gemm.count
-    return elements * rates.cast_traffic / rates.memory
-
-
-def visible_pairs(attention: Attention, block: Any) -> Any:
-    """Query-key pairs that a fused kernel computes, a head and sequence.
-
-    Under a causal mask with as many queries as keys, half of the square and the diagonal tiles;
-    with longer queries than keys (a sliding window), the whole band.
+    A fused kernel under a causal mask computes half of the square and the diagonal tiles whole;
+    batched products compute the whole square.
     """
-    square = attention.queries * attention.keys
-    if not attention.causal:
-        return square
-    half = 0.5 * square * (1 + block / attention.keys)
-    return choose(attention.queries > attention.keys, 1.0 * square, half)
-
-
-def attention_forward(attention: Attention, rates: Rates) -> tuple[Any, Any]:
-    """Forward time of one attention core: products, softmax and dropout traffic [s]."""
-    heads = attention.batch * attention.heads
     wide = attention.d_qk + attention.d_v
     size = 0.5 * wide
-    head = (128 + rates.head_half) / 128 * size / (size + rates.head_half)
-    flash = 2 * heads * visible_pairs(attention, rates.block) * wide / (rates.attention * head)
-    scores = heads * attention.queries * attention.keys
-    batched = 2 * scores * wide / (rates.batched * alignment(attention.d_qk))
-    softmax = scores * rates.softmax_forward / rates.memory
-    return choose(rates.fused, flash, batched), choose(rates.fused, 0.0, softmax)
+    scores = 2.0 * attention.batch * attention.heads * attention.queries * attention.keys * wide
+    whole = scores / (rates.batched * alignment(attention.d_qk))
+    if attention.causal:
+        scores = 0.5 * scores * (1 + rates.block / attention.keys)
+    half = rates.head_half
+    flash = scores / rates.attention * (size + half) / size * (128 / (128 + half))
+    return rates.fused * flash + (1 - rates.fused) * whole
 
 
-def attention_backward(attention: Attention, rates: Rates) -> tuple[Any, Any]:
-    """Backward time: five products instead of two when fused, four when not [s]."""
-    core, softmax = attention_forward(attention, rates)
-    ratio = rates.softmax_backward / rates.softmax_forward
-    return core * choose(rates.fused, 2.5, 2.0), softmax * ratio
+def attention_backward(rates: Rates) -> Any:
+    """Backward over forward: five products instead of two when fused, four when not."""
+    return 2.0 + 0.5 * rates.fused
 
 
 def alignment(head: Any) -> Any:
@@ -189,28 +158,35 @@ def alignment(head: Any) -> Any:
     return choose(head % 8 == 0, 1.0, 0.25)
 
 
-def stream_forward(stream: Stream, rates: Rates) -> Any:
-    """Time of an elementwise pass [s]."""
-    return stream.bytes * rates.element_traffic / rates.memory
+def stream_time(stream: Stream, rates: Rates) -> Any:
+    """Time of a memory-bound pass [s]."""
+    factor = getattr(rates, stream.name) if stream.name in OWN_TRAFFIC else rates.element
+    return stream.bytes * factor / rates.memory
+
+
+OWN_TRAFFIC = ("cast", "softmax", "permute")
+"""Streams with a traffic factor of their own."""
 
 
 def forward(work: Work, rates: Rates) -> Seconds:
     """Time of the forward work of one micro-batch in one layer, by kind [s]."""
     gemm: Any = 0.0
-    elementwise: Any = 0.0
     core: Any = 0.0
+    elementwise: Any = 0.0
     for each in work.gemms:
         gemm = gemm + gemm_forward(each, rates)
-        elementwise = elementwise + cast_time(each, rates, backward=False)
     for one in work.attention:
-        seconds, softmax = attention_forward(one, rates)
-        core = core + seconds + softmax
+        core = core + attention_forward(one, rates)
     for stream in work.streams:
-        elementwise = elementwise + stream_forward(stream, rates)
+        seconds = stream_time(stream, rates)
+        if stream.name == "softmax":
+            core = core + seconds
+        else:
+            elementwise = elementwise + seconds
     return Seconds(gemm, core, elementwise)
 
 
-def backward(work: Work, rates: Rates, *, accumulate: Any = 1.0) -> Seconds:
+def backward(work: Work, rates: Rates, *, accumulate: Any = 1.0) -> tuple[Seconds, Any]:
     """Time of the backward work of one micro-batch in one layer, by kind [s].
 
     Parameters
@@ -218,21 +194,62 @@ def backward(work: Work, rates: Rates, *, accumulate: Any = 1.0) -> Seconds:
     accumulate : float or array
         1 where gradients are summed over micro-batches in place, 0 where they are sent at once.
 
+    Returns
+    -------
+    Seconds
+    float or array
+        The part that gives weight gradients, which a schedule may postpone [s].
+
     Notes
     -----
     An elementwise pass reads the incoming gradient besides what it read before: 1.5 times.
     """
-    gemm: Any = 0.0
-    elementwise: Any = 0.0
+    inputs: Any = 0.0
+    weights: Any = 0.0
     core: Any = 0.0
+    summed: Any = 0.0
+    elementwise: Any = 0.0
     for each in work.gemms:
-        weights = each.k * each.n * each.count
-        gemm = gemm + gemm_backward(each, rates)
-        elementwise = elementwise + cast_time(each, rates, backward=True)
-        elementwise = elementwise + accumulate * weights * rates.accumulate / rates.memory
+        of_input, of_weight = gemm_backward(each, rates)
+        inputs = inputs + of_input
+        weights = weights + of_weight
+        summed = summed + each.k * each.n * each.count
+    summed = summed * accumulate * rates.accumulate / rates.memory
     for one in work.attention:
-        seconds, softmax = attention_backward(one, rates)
-        core = core + seconds + softmax
+        core = core + attention_forward(one, rates) * attention_backward(rates)
     for stream in work.streams:
-        elementwise = elementwise + 1.5 * stream_forward(stream, rates)
-    return Seconds(gemm, core, elementwise)
+        seconds = 1.5 * stream_time(stream, rates)
+        if stream.name == "softmax":
+            core = core + seconds
+        else:
+            elementwise = elementwise + seconds
+    return Seconds(inputs + weights, core, elementwise + summed), weights + summed
+
+
+RECOMPUTED_GEMMS = {
+    "mla_up": ("q_up", "kv_up"),
+    "mlp": ("mlp_up", "mlp_down"),
+    "moe": ("expert_up", "expert_down", "shared_up", "shared_down"),
+}
+RECOMPUTED_STREAMS = {
+    "core": ("softmax",),
+    "norm": ("norm",),
+    "activation": ("activation",),
+    "mlp": ("activation",),
+    "moe": ("activation", "permute"),
+}
+
+
+def again(work: Work, modules: frozenset[str]) -> Work:
+    """Return the part of a layer's forward work that runs once more in the backward pass."""
+    if not modules:
+        return Work()
+    if "full" in modules:
+        return work
+    gemms = {name for module in modules for name in RECOMPUTED_GEMMS.get(module, ())}
+    streams = {name for module in modules for name in RECOMPUTED_STREAMS.get(module, ())}
+    return Work(
+        gemms=tuple(each for each in work.gemms if each.name in gemms),
+        attention=work.attention if "core" in modules else (),
+        streams=tuple(each for each in work.streams if each.name in streams),
+    )
