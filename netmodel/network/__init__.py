@@ -35,6 +35,7 @@ __all__ = [
 
 _HOMES = {
     "arrays": ("Network", "compile_network"),
+    "faults": (),
     "load": ("Hot", "Loads", "contention_time", "link_loads"),
     "ports": ("Ways",),
     "routing": ("POLICIES", "Routes", "routes"),
@@ -45,6 +46,8 @@ _HOMES = {
 def __getattr__(name: str) -> Any:
     """Import what the closed form does not need when it is first asked for."""
     for home, names in _HOMES.items():
+        if name == home:
+            return import_module(f"netmodel.network.{home}")
         if name in names:
             return getattr(import_module(f"netmodel.network.{home}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
