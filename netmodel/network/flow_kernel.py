@@ -116,9 +116,8 @@ def _seek(case: Case, state: State, link: int, share: float) -> int:
         if state.fresh[flow] < 0.0:
             for hop in range(case.indptr[flow], case.indptr[flow + 1]):
                 other = case.links[hop]
-                if state.free[other] < share * state.open[other]:
-                    if state.free[other] / state.open[other] < share:
-                        return other
+                if state.free[other] / state.open[other] < share:
+                    return int(other)
     return -1
 
 

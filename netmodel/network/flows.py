@@ -157,7 +157,7 @@ def _drain(load: _Load) -> FloatArray:
     ends = np.empty(len(load.left))
     rows = np.arange(len(ends))
     first = load.joins.min(initial=0.0)
-    crowded = np.count_nonzero(load.joins <= first + TIE * abs(first)) > CROWD
+    crowded = int(np.count_nonzero(load.joins <= first + TIE * abs(first))) > CROWD
     while len(rows):
         due, left, now = (_dense if crowded else _sparse)(load)
         over = due < np.inf
@@ -233,56 +233,49 @@ def _dense(load: _Load) -> tuple[FloatArray, FloatArray, float]:
     """
     order = np.argsort(load.joins, kind="stable")
     joins = load.joins[order]
+    links = len(load.capacity)
+    routes = maxmin.padded(load.indptr, load.links, links)
     left, since = load.left.copy(), load.joins.copy()
     rate, due = np.zeros_like(left), np.full_like(left, np.inf)
     ends = np.full_like(left, np.inf)
-    taken = np.zeros_like(load.capacity)  # bandwidth given to active flows
-    sharing = np.zeros_like(taken)  # active flows
-    joined, now = 0, 0.0
+    capacity = np.append(load.capacity, np.inf)  # the last link pads routes
+    taken, sharing = np.zeros(links + 1), np.zeros(links + 1)  # bandwidth given, flows active
     active = np.zeros(len(left), bool)
+    joined, now = 0, 0.0
+
+    def laid(rows: IntArray, each: FloatArray) -> FloatArray:
+        return maxmin.over_links(routes.take(rows, axis=1), load.weight[rows] * each, links + 1)
+
     while joined < len(order) or np.any(active):
-        soonest = due.min()
+        now = float(due.min())
         if joined < len(order):
-            soonest = min(soonest, joins[joined])
-        now = soonest
+            now = min(now, float(joins[joined]))
         limit = now + TIE * abs(now)
-        gone = np.flatnonzero(due <= limit)
-        upto = int(np.searchsorted(joins, limit, side="right"))
-        new, joined = order[joined:upto], max(upto, joined)
         floor = np.inf
+        gone = np.flatnonzero(due <= limit)
         if len(gone):
             floor = float(rate[gone].min())
             ends[gone] = due[gone]
-            active[gone] = False
-            taken -= _laid(load, gone, rate[gone])
-            sharing -= _laid(load, gone)
-            due[gone], rate[gone] = np.inf, 0.0
+            taken -= laid(gone, rate[gone])
+            sharing -= laid(gone, np.ones(len(gone)))
+            active[gone], due[gone], rate[gone] = False, np.inf, 0.0
+        upto = int(np.searchsorted(joins, limit, side="right"))
+        new, joined = order[joined:upto], upto
         if len(new):
-            active[new] = True
-            sharing += _laid(load, new)
-            crossed = take(load.indptr, load.links, new)[1]
-            floor = min(floor, float((load.capacity[crossed] / sharing[crossed]).min()))
-            rate[new] = np.inf
-        if len(gone) or len(new):
-            flows = np.flatnonzero(active & (rate >= floor * (1 - flow_kernel.MARGIN)))
-            rate[new] = 0.0
-            now = float(now)
-            indptr, links = take(load.indptr, load.links, flows)
-            free = load.capacity - taken + _laid(load, flows, rate[flows])
-            fresh = maxmin.fill(np.maximum(free, 0.0), indptr, links, load.weight[flows])
-            taken += _laid(load, flows, fresh - rate[flows])
-            left[flows] -= rate[flows] * (now - since[flows])
-            since[flows], since[new] = now, now
-            rate[flows] = fresh
-            due[flows] = now + np.maximum(left[flows], 0.0) / fresh
+            sharing += laid(new, np.ones(len(new)))
+            crossed = routes[:, new]
+            floor = min(floor, float((capacity[crossed] / sharing[crossed]).min()))
+            active[new], since[new] = True, now
+        above = rate >= floor * (1 - flow_kernel.MARGIN)
+        above[new] = True
+        flows = np.flatnonzero(active & above)
+        free = np.maximum(capacity - taken + laid(flows, rate[flows]), 0.0)
+        fresh = maxmin.fill(free[:links], routes.take(flows, axis=1), load.weight[flows])
+        taken += laid(flows, fresh - rate[flows])
+        left[flows] -= rate[flows] * (now - since[flows])
+        since[flows], rate[flows] = now, fresh
+        due[flows] = now + np.maximum(left[flows], 0.0) / fresh
         if np.count_nonzero(active) <= CROWD // 2:
             break
     left[active] -= rate[active] * (now - since[active])
     return ends, np.maximum(left, 0.0), now
-
-
-def _laid(load: _Load, rows: IntArray, rate: FloatArray | None = None) -> FloatArray:
-    """Sum rates (or just count flows) of some rows over every link."""
-    indptr, links = take(load.indptr, load.links, rows)
-    each = load.weight[rows] if rate is None else load.weight[rows] * rate
-    return np.bincount(links, np.repeat(each, np.diff(indptr)), minlength=len(load.capacity))
