@@ -121,4 +121,4 @@ def fill(free: FloatArray, routes: IntArray, weights: FloatArray) -> FloatArray:
 def over_links(routes: IntArray, amounts: FloatArray, links: int) -> FloatArray:
     """Sum an amount of every flow over each link that it crosses."""
     spread = np.tile(amounts, len(routes))
-    return np.bincount(routes.ravel(), spread, minlength=links)
+    return np.bincount(routes.ravel(), spread, minlength=links).astype(float, copy=False)

@@ -26,14 +26,20 @@ def rows(routes):
     return indptr, np.array([link for route in routes for link in route], int)
 
 
-@pytest.fixture(params=["links", "arrays"])
-def engine(request, monkeypatch):
+ENGINES = ["links", "arrays", *(["compiled"] if flows_room.has_numba() else [])]
+
+
+def only(patch, engine):
     """Run everything in one engine: event by event over links, or by whole arrays."""
-    if request.param == "links":
-        monkeypatch.setattr(flows_room, "CROWD", 10**9)
-        monkeypatch.setattr(flows_room, "CREDIT", 10**9)
-    else:
-        monkeypatch.setattr(flows_room, "CROWD", -1)
+    patch.setattr(flows_room, "has_numba", lambda: engine == "compiled")
+    patch.setattr(flows_room, "CROWD", -1 if engine == "arrays" else 10**9)
+    patch.setattr(flows_room, "CREDIT", 10**9)
+    patch.setattr(flows_room, "MANY", -1)
+
+
+@pytest.fixture(params=ENGINES)
+def engine(request, monkeypatch):
+    only(monkeypatch, request.param)
     return request.param
 
 
@@ -67,18 +73,29 @@ def rated_at_every_event(capacity, latency, routes, size, start):
     return ends
 
 
-@settings(max_examples=50)
-@given(loads(), st.sampled_from([(10**9, 10**9), (-1, 0), (2, 0), (4, 64)]))
-def test_both_engines_and_every_change_between_them_end_flows_alike(load, limits):
+@settings(max_examples=50, deadline=None)
+@given(loads(), st.sampled_from(ENGINES))
+def test_flows_end_as_if_all_were_rated_anew_at_every_event(load, engine):
     capacity, latency, routes, size, start = load
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(flows_room, "CROWD", limits[0])
-        patch.setattr(flows_room, "CREDIT", limits[1])
+        only(patch, engine)
         ends = simulate(capacity, latency, *rows(routes), size, start)
     assert ends == pytest.approx(rated_at_every_event(*load), rel=1e-7)
 
 
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
+@given(loads(), st.integers(-1, 6), st.integers(0, 64), st.integers(1, 4))
+def test_handing_over_between_engines_changes_nothing(load, crowd, credit, patience):
+    capacity, latency, routes, size, start = load
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(flows_room, "CROWD", crowd)
+        patch.setattr(flows_room, "CREDIT", credit)
+        patch.setattr(flows_room, "PATIENCE", patience)
+        ends = simulate(capacity, latency, *rows(routes), size, start)
+    assert ends == pytest.approx(rated_at_every_event(*load), rel=1e-7)
+
+
+@settings(max_examples=50, deadline=None)
 @given(loads())
 def test_no_link_carries_its_flows_sooner_than_it_can(load):
     """From the first that joins to the last that ends, a link needs bytes over bandwidth."""
@@ -93,7 +110,7 @@ def test_no_link_carries_its_flows_sooner_than_it_can(load):
             assert ends[last] - joins[first] >= needs * (1 - 1e-9) or not inside
 
 
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 @given(st.lists(st.tuples(st.floats(0.1, 9), st.floats(0, 20)), min_size=1, max_size=20))
 def test_a_link_with_work_never_rests(flows):
     """Whoever shares it, one link ends its last byte when a queue would."""
@@ -105,7 +122,7 @@ def test_a_link_with_work_never_rests(flows):
     assert ends.max() == pytest.approx(clock, rel=1e-9)
 
 
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 @given(loads(), st.randoms(use_true_random=False))
 def test_names_and_order_change_nothing(load, random):
     capacity, latency, routes, size, start = load
@@ -119,7 +136,7 @@ def test_names_and_order_change_nothing(load, random):
     assert again == pytest.approx(ends[order], rel=1e-9)
 
 
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 @given(loads(), st.sampled_from([1e-3, 8.0, 1e9]))
 def test_bytes_and_bandwidths_in_another_unit_end_at_the_same_time(load, unit):
     capacity, latency, routes, size, start = load
@@ -136,6 +153,18 @@ def test_every_flow_ends_when_simgrid_says(path, engine):
         published = json.load(file)["oracle"]["finish_s"]
     ends = simulate(case.capacity, case.latency, case.indptr, case.links, case.size, case.start)
     assert ends == pytest.approx(np.array(published), rel=1e-9)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_engines_agree_and_the_compiled_one_to_the_last_bit(engine):
+    case = read_case(CASES[2])
+    load = (case.capacity, case.latency, case.indptr, case.links, case.size, case.start)
+    ends = []
+    for each in ("links", engine):
+        with pytest.MonkeyPatch.context() as patch:
+            only(patch, each)
+            ends.append(simulate(*load).tolist())
+    assert ends[0] == pytest.approx(ends[1], rel=1e-12 if engine == "arrays" else 0, abs=0)
 
 
 def test_there_are_four_cases_of_simgrid():

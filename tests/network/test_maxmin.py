@@ -32,6 +32,7 @@ def loads(capacity, routes, rates):
     return total
 
 
+@settings(max_examples=50, deadline=None)
 @given(networks())
 def test_no_link_carries_more_than_it_can(network):
     capacity, routes = network
@@ -40,6 +41,7 @@ def test_no_link_carries_more_than_it_can(network):
     assert np.all(loads(capacity, routes, rates) <= capacity * (1 + 1e-9))
 
 
+@settings(max_examples=50, deadline=None)
 @given(st.one_of(networks(), networks(equal=True)))
 def test_every_flow_crosses_a_full_link_on_which_no_flow_is_faster(network):
     """Max-min fairness means no more than that, and only one allocation has it."""
@@ -70,6 +72,7 @@ def one_link_at_a_time(capacity, routes):
     return rates
 
 
+@settings(max_examples=50, deadline=None)
 @given(networks())
 def test_closing_all_local_bottlenecks_equals_closing_one_link_at_a_time(network):
     capacity, routes = network
@@ -77,6 +80,7 @@ def test_closing_all_local_bottlenecks_equals_closing_one_link_at_a_time(network
     assert rates == pytest.approx(one_link_at_a_time(capacity, routes), rel=1e-9)
 
 
+@settings(max_examples=50, deadline=None)
 @given(networks(), st.randoms(use_true_random=False))
 def test_names_of_links_and_order_of_flows_change_nothing(network, random):
     capacity, routes = network
@@ -91,6 +95,7 @@ def test_names_of_links_and_order_of_flows_change_nothing(network, random):
     assert maxmin_rates(renamed, *rows(shuffled)) == pytest.approx(rates[order], rel=1e-9)
 
 
+@settings(max_examples=50, deadline=None)
 @given(networks(), st.lists(st.integers(1, 4), min_size=24, max_size=24))
 def test_a_weight_stands_for_so_many_equal_flows(network, weights):
     capacity, routes = network
@@ -101,7 +106,7 @@ def test_a_weight_stands_for_so_many_equal_flows(network, weights):
     assert np.repeat(one, weights) == pytest.approx(each, rel=1e-9)
 
 
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 @given(networks(), st.integers(0, 7), st.floats(1.0, 10.0))
 def test_the_slowest_flow_never_loses_by_more_bandwidth(network, link, factor):
     capacity, routes = network
