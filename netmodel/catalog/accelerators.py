@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import cache
 
 from netmodel import units
 from netmodel.catalog import table
@@ -37,6 +38,8 @@ class Accelerator:
         All its scale-up links together, one direction [B/s].
     scaleup_link : str or None
         Catalog row of one such link.
+    usual_node : str or None
+        Catalog row of the host in which it is most often measured.
     facts : mapping of str to Fact
         Every published row, with source.
     """
@@ -44,14 +47,15 @@ class Accelerator:
     name: str
     vendor: str
     generation: str
-    peak: Mapping[str, float]
+    peak: Mapping[str, float] = field(hash=False)
     memory: float
     memory_bandwidth: float
     power: float | None
     sms: int | None
     scaleup_bandwidth: float | None
     scaleup_link: str | None
-    facts: Mapping[str, Fact]
+    usual_node: str | None
+    facts: Mapping[str, Fact] = field(compare=False, repr=False)
 
     def __post_init__(self) -> None:
         table.above_zero(
@@ -114,16 +118,16 @@ def _strip_vendor(key: str) -> str:
 
 
 def _stated(row: Accelerator, number: float, unit: str, name: str) -> Accelerator:
-    """The row with a memory or a power that the name states."""
+    """Return the row with the memory or the power that the name states."""
     unit = {"gb": "GB", "gib": "GiB", "w": "W"}[unit]
-    field = "power" if unit == "W" else "memory"
-    fact = Fact(units.convert(number, unit), f"{number:g}", unit, "rated", f"stated in {name!r}")
-    facts = {**row.facts, field: fact}
-    changed = replace(row, name=name, facts=facts)
+    name_of = "power" if unit == "W" else "memory"
     value = units.convert(number, unit)
+    fact = Fact(value, f"{number:g}", unit, "rated", f"stated in {name!r}")
+    changed = replace(row, name=name, facts={**row.facts, name_of: fact})
     return replace(changed, power=value) if unit == "W" else replace(changed, memory=value)
 
 
+@cache
 def _row(name: str) -> Accelerator:
     """Build the value of one canonical row."""
     facts = table.rows("accelerators")[name]
@@ -140,5 +144,6 @@ def _row(name: str) -> Accelerator:
         sms=None if sms is None else int(sms),
         scaleup_bandwidth=table.number(facts, "scaleup_bandwidth"),
         scaleup_link=table.word(facts, "scaleup_link") or None,
+        usual_node=table.word(facts, "usual_node") or None,
         facts=facts,
     )

@@ -13,14 +13,14 @@ from netmodel.errors import unknown_name
 
 @cache
 def _files() -> dict[str, Path]:
-    """Config files by model name."""
+    """Map model names to config files."""
     return {path.stem: path for path in sorted((table.DATA / "models").glob("*.json"))}
 
 
 @cache
 def model_aliases() -> dict[str, str]:
-    """Every lower-case model name and alias, to the canonical name."""
-    return table.read_aliases("models") | {name.lower(): name for name in _files()}
+    """Return every lower-case model name and alias, to the canonical name."""
+    return table.read_aliases("models") | {table.key(name): name for name in _files()}
 
 
 def model_config(name: str, where: str = "") -> dict[str, Any]:
@@ -44,5 +44,5 @@ def model_config(name: str, where: str = "") -> dict[str, Any]:
 
 
 def model_names() -> list[str]:
-    """Canonical names of all models, sorted."""
+    """Return the canonical names of all models, sorted."""
     return list(_files())

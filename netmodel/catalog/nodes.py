@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from netmodel.catalog import table
 from netmodel.catalog.table import Fact
+from netmodel.errors import InputError
 
 SCALEUPS = ("nvswitch", "mesh", "bridge", "torus", "none")
 
@@ -28,7 +29,7 @@ class Node:
         Accelerators in one scale-up domain; above ``gpus`` it spans hosts (NVL72, TPU pod), below
         it the host holds several (bridged pairs).
     scaleup_link : str or None
-        Catalog row of one scale-up cable.
+        Catalog row of one scale-up cable; None where ``scaleup`` is ``none``.
     nvswitch : str or None
         Catalog row of the NVSwitch chip.
     nvswitch_links : tuple of int
@@ -41,6 +42,10 @@ class Node:
         CPU sockets; PCIe switches, over which GPUs and NICs are spread evenly (0: straight to CPU).
     pcie_link : str or None
         Catalog row of a GPU's cable to its PCIe switch or CPU.
+    root_port_gpus : int
+        Accelerators that share one CPU root port where there is no switch; 0 where they do not.
+    root_port_bandwidth : float or None
+        What they reach together [B/s].
     nic : str or None
         Catalog row of the scale-out NIC.
     nics : int
@@ -64,13 +69,21 @@ class Node:
     cpus: int
     pcie_switches: int
     pcie_link: str | None
+    root_port_gpus: int
+    root_port_bandwidth: float | None
     nic: str | None
     nics: int
     power: float | None
-    facts: Mapping[str, Fact]
+    facts: Mapping[str, Fact] = field(compare=False, repr=False)
 
     def __post_init__(self) -> None:
         table.above_zero("node", self.name, gpus=self.gpus, scaleup_domain=self.scaleup_domain)
+        if self.scaleup not in SCALEUPS:
+            raise InputError(
+                f"scaleup is {self.scaleup!r}",
+                where=f"node {self.name!r}",
+                remedy=f"Use one of {', '.join(SCALEUPS)}.",
+            )
 
     @property
     def gpus_per_nic(self) -> float:
@@ -108,6 +121,8 @@ def node(name: str, where: str = "") -> Node:
         cpus=table.whole(facts, "cpus", 1),
         pcie_switches=table.whole(facts, "pcie_switches"),
         pcie_link=table.word(facts, "pcie_link") or None,
+        root_port_gpus=table.whole(facts, "root_port_gpus"),
+        root_port_bandwidth=table.number(facts, "root_port_bandwidth"),
         nic=table.word(facts, "nic") or None,
         nics=table.whole(facts, "nics"),
         power=table.number(facts, "power"),

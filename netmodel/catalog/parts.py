@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from netmodel.catalog import table
 from netmodel.catalog.table import Fact
@@ -34,7 +34,7 @@ class Link:
     latency: float
     usable_bandwidth: float | None
     links_per_gpu: int | None
-    facts: Mapping[str, Fact]
+    facts: Mapping[str, Fact] = field(compare=False, repr=False)
 
     def __post_init__(self) -> None:
         table.above_zero("link", self.name, bandwidth=self.bandwidth)
@@ -66,7 +66,7 @@ class Switch:
     port_bandwidth: float
     latency: float
     power: float | None
-    facts: Mapping[str, Fact]
+    facts: Mapping[str, Fact] = field(compare=False, repr=False)
 
     def __post_init__(self) -> None:
         table.above_zero("switch", self.name, ports=self.ports, port_bandwidth=self.port_bandwidth)
@@ -98,7 +98,7 @@ class Nic:
     ports: int
     latency: float
     power: float | None
-    facts: Mapping[str, Fact]
+    facts: Mapping[str, Fact] = field(compare=False, repr=False)
 
     def __post_init__(self) -> None:
         table.above_zero("nic", self.name, bandwidth=self.bandwidth, ports=self.ports)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from netmodel.catalog import table
 from netmodel.catalog.table import Fact
@@ -36,7 +36,7 @@ class Price:
     date: str
     region: str
     source: str
-    facts: Mapping[str, Fact]
+    facts: Mapping[str, Fact] = field(compare=False, repr=False)
 
     def __post_init__(self) -> None:
         table.above_zero("price", self.name, low=self.low, typical=self.typical, high=self.high)

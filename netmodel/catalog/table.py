@@ -28,7 +28,8 @@ class Fact:
     stated, unit : str
         The number and the unit as the source states them.
     basis : str
-        ``rated`` (a data sheet, or arithmetic on one) or ``measured``.
+        ``rated`` (a data sheet, or arithmetic on one), ``measured``, or ``assumed`` (nothing was
+        published; the source says what it was taken from).
     source : str
         Who published it.
     """
@@ -53,12 +54,12 @@ def rows(kind: str) -> Mapping[str, Mapping[str, Fact]]:
 
 @cache
 def aliases(kind: str) -> Mapping[str, str]:
-    """Every lower-case name of one kind, canonical ones included, to its canonical name."""
+    """Return every lower-case name of one kind, canonical ones included, to its canonical name."""
     return read_aliases(kind) | {key(name): name for name in rows(kind)}
 
 
 def read_aliases(kind: str) -> dict[str, str]:
-    """The rows of ``aliases.csv`` for one kind: alias, as :func:`key` spells it, to name."""
+    """Return the rows of ``aliases.csv`` for one kind: alias to name."""
     with (DATA / "aliases.csv").open(encoding="utf-8", newline="") as lines:
         return {alias: name for of, alias, name in csv.reader(lines) if of == kind}
 
@@ -78,12 +79,18 @@ def canonical(kind: str, name: str, noun: str, where: str = "") -> str:
 
 
 def key(name: str) -> str:
-    """A name as the alias table spells it: lower case, dashes for blanks and underscores."""
+    """Return a name as the alias table spells it: lower case, dashes for blanks."""
     return "-".join(str(name).strip().lower().replace("_", " ").split())
 
 
 def number(facts: Mapping[str, Fact], field: str) -> float | None:
-    """The SI value of a field, or None where nothing was published."""
+    """Return the SI value of a field, or None where nothing was published.
+
+    Raises
+    ------
+    InputError
+        When the field holds a word.
+    """
     fact = facts.get(field)
     if fact is None:
         return None
@@ -93,7 +100,7 @@ def number(facts: Mapping[str, Fact], field: str) -> float | None:
 
 
 def need(facts: Mapping[str, Fact], field: str) -> float:
-    """The SI value of a field that the row cannot do without.
+    """Return the SI value of a field that the row cannot do without.
 
     Raises
     ------
@@ -107,13 +114,13 @@ def need(facts: Mapping[str, Fact], field: str) -> float:
 
 
 def whole(facts: Mapping[str, Fact], field: str, default: int = 0) -> int:
-    """The count in a field, or ``default``."""
+    """Return the count in a field, or ``default``."""
     value = number(facts, field)
     return default if value is None else int(value)
 
 
 def word(facts: Mapping[str, Fact], field: str, default: str = "") -> str:
-    """The text in a field, or ``default``."""
+    """Return the text in a field, or ``default``."""
     fact = facts.get(field)
     return default if fact is None else str(fact.value)
 

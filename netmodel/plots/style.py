@@ -156,10 +156,18 @@ def end_labels(
         )
 
 
-def headline(figure: Figure, title: str, subtitle: str, *, left: float = 0.07) -> None:
-    """Write what the figure shows, and under it of what."""
-    figure.text(left, 0.965, title, fontsize=14, fontweight="bold", color=INK, va="top")
-    figure.text(left, 0.918, subtitle, fontsize=10, color=SOFT, va="top")
+def headline(
+    figure: Figure,
+    title: str,
+    subtitle: str,
+    *,
+    left: float = 0.07,
+    top: float = 0.965,
+    step: float = 0.047,
+) -> None:
+    """Write what the figure shows, and under it of what; places are figure fractions."""
+    figure.text(left, top, title, fontsize=14, fontweight="bold", color=INK, va="top")
+    figure.text(left, top - step, subtitle, fontsize=10, color=SOFT, va="top")
 
 
 def caption(figure: Figure, text: str, *, left: float = 0.07, width: int = 150) -> None:

@@ -1,0 +1,63 @@
+"""Parallel layouts that someone published for a model, with the batch they trained."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from functools import cache
+
+from netmodel.catalog import table
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layout:
+    """One published layout.
+
+    Attributes
+    ----------
+    model, accelerator : str
+        Catalog names.
+    gpus : int or None
+        GPUs of the published run, where stated.
+    strategy : str
+        As ``--strategy`` takes it, batch and precision included; ``dp`` follows from the size.
+    seq_len : int
+        Tokens in one sequence.
+    source : str
+        Who published it.
+    """
+
+    model: str
+    accelerator: str
+    gpus: int | None
+    strategy: str
+    seq_len: int
+    source: str
+
+
+@cache
+def layouts() -> tuple[Layout, ...]:
+    """Return every published layout, in the order of the file."""
+    with (table.DATA / "layouts.csv").open(encoding="utf-8", newline="") as lines:
+        return tuple(
+            Layout(
+                model=row["model"],
+                accelerator=row["accelerator"],
+                gpus=int(row["gpus"]) if row["gpus"] else None,
+                strategy=row["strategy"],
+                seq_len=int(row["seq_len"]),
+                source=row["source"],
+            )
+            for row in csv.DictReader(lines)
+        )
+
+
+def published_layout(model: str, accelerator: str) -> Layout | None:
+    """Return the layout published for a model: on this accelerator if any, else on another.
+
+    >>> published_layout("deepseek-v3", "H800-SXM").gpus
+    2048
+    """
+    rows = [row for row in layouts() if row.model == model]
+    here = [row for row in rows if row.accelerator == accelerator]
+    return next(iter([*here, *rows]), None)

@@ -1,0 +1,113 @@
+"""Options that verbs share: the same name and the same meaning everywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from netmodel.cli.params import COUNT, GPUS, Output
+
+F = TypeVar("F", bound=Callable[..., Any])
+Decorator = Callable[[F], F]
+
+PRECISIONS = ("bf16", "fp16", "fp8", "fp4")
+FIDELITIES = ("closed", "contention", "flow")
+
+
+def _all(*decorators: Callable[[Any], Any]) -> Callable[[F], F]:
+    """Apply decorators so that ``--help`` lists the options in the order given."""
+
+    def decorate(command: F) -> F:
+        for decorator in reversed(decorators):
+            command = decorator(command)
+        return command
+
+    return decorate
+
+
+cluster_option = click.option(
+    "--cluster",
+    required=True,
+    metavar="NAME|FILE",
+    help="A name of `netmodel list clusters`, a cluster YAML, or an imported fabric.",
+)
+model_option = click.option(
+    "--model",
+    required=True,
+    metavar="NAME|FILE",
+    help="A name of `netmodel list models`, a Hugging Face config.json, or its folder.",
+)
+set_option = click.option(
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="PATH=VALUE",
+    help="Override a field of the cluster or the model: fabric.oversubscription=2. Repeatable.",
+)
+fidelity_option = click.option(
+    "--fidelity",
+    type=click.Choice(FIDELITIES),
+    default="closed",
+    show_default=True,
+    help="How collectives are timed.",
+)
+
+
+def gpus_option(*, several: bool = False, required: bool = False) -> Callable[[F], F]:
+    """Return ``--gpus`` for one size or for several."""
+    return click.option(
+        "--gpus",
+        type=GPUS if several else COUNT,
+        required=required,
+        metavar="N,N,..|N..N" if several else "N",
+        help="Sizes: 2048, 64,128,256, or 256..65536 (doubling)."
+        if several
+        else "GPUs in use; the cluster's own size when left out.",
+    )
+
+
+layout_options = _all(
+    click.option(
+        "--strategy",
+        metavar="auto|KEY=N,..|FILE",
+        help="Parallel layout: auto (the best that fits), tp=8,pp=16,..., or a framework's file. "
+        "Left out: the published layout of this model where there is one, else auto.",
+    ),
+    click.option("--global-batch", type=COUNT, metavar="N", help="Sequences in one step."),
+    click.option(
+        "--micro-batch",
+        type=COUNT,
+        metavar="N",
+        help="Sequences in one micro-batch of one replica.",
+    ),
+    click.option("--seq-len", type=COUNT, metavar="N", help="Tokens in one sequence."),
+    click.option("--precision", type=click.Choice(PRECISIONS), help="Of the large GEMMs."),
+)
+"""The layout and the batch of a training step."""
+
+
+def output_options(*, pictures: bool = True) -> Callable[[F], F]:
+    """Return ``--json``, ``--csv`` and ``-o``; a verb without a picture refuses picture files."""
+    return _all(
+        click.option("--json", "as_json", is_flag=True, help="One JSON object, SI, on stdout."),
+        click.option("--csv", "as_csv", is_flag=True, help="CSV, SI, on stdout."),
+        click.option(
+            "-o",
+            "outputs",
+            multiple=True,
+            type=Output(pictures=pictures),
+            metavar="FILE",
+            callback=_distinct,
+            help="Write a file; its suffix says the format. Repeatable.",
+        ),
+    )
+
+
+def _distinct(
+    ctx: click.Context, param: click.Parameter, value: tuple[Path, ...]
+) -> tuple[Path, ...]:
+    """Drop a file that is named twice."""
+    return tuple(dict.fromkeys(value))
