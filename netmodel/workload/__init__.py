@@ -13,7 +13,6 @@ from netmodel.workload.layout import Strategy
 from netmodel.workload.memory import memory
 from netmodel.workload.parameters import Parameters, parameters
 from netmodel.workload.recipe import DEEPSEEK, GPT_2022, MEGATRON, NEMO, ZERO, Recipe
-from netmodel.workload.recompute import recomputed_work
 from netmodel.workload.rules import check_strategy, possible
 from netmodel.workload.stages import Stage, Stages, in_flight, stage_layers
 from netmodel.workload.strategy import complete_strategy, parse_strategy
@@ -60,7 +59,6 @@ __all__ = [
     "parse_strategy",
     "possible",
     "read_strategy_file",
-    "recomputed_work",
     "stage_layers",
     "token_vector",
     "what_fits",

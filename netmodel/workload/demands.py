@@ -180,15 +180,18 @@ def _sharded_layer(
 
 
 def heaviest_held(model: Model, strategy: Strategy, each: dict[str, Held] | None = None) -> Held:
-    """Parameters on the rank whose pipeline stage has most of each sort, before sharding."""
+    """Parameters of the pipeline stage that has most of each sort, before sharding.
+
+    A DualPipe rank holds two stages; this is one of them, their mean.
+    """
     stages = stage_layers(model, strategy).distinct
     each = each or held_by_kind(model, strategy)
     shared: Any = 0
     expert: Any = 0
     for stage in stages:
         held = stage_held(model, strategy, stage, each)
-        shared = maximum(shared, held.shared * stage.copies)
-        expert = maximum(expert, held.expert * stage.copies)
+        shared = maximum(shared, held.shared)
+        expert = maximum(expert, held.expert)
     return Held(shared, expert)
 
 
@@ -261,9 +264,7 @@ def demands(
        (context), arXiv:2412.19437 (experts), arXiv:2104.04473 (pipeline), arXiv:1910.02054 (ZeRO).
     """
     here = cut(model, strategy, seq_len)
-    kinds = [kind for kind, n in (("dense", model.dense_layers), ("moe", model.moe_layers)) if n]
-    if model.mtp:
-        kinds.append("mtp")
+    kinds = (*model.kinds, "mtp") if model.mtp else model.kinds
     found: list[Demand] = []
     sharded = where(strategy.zero >= 3, 1, 0)
     for layer in kinds:
@@ -285,5 +286,8 @@ def demands(
             if layer == "head" and model.tied:
                 continue
             found += _sharded_layer(each[layer], shards, recipe, layer, sharded)
-    found += gradient_sync(heaviest_held(model, strategy, each), strategy, recipe)
+    held = heaviest_held(model, strategy, each)
+    copies = 2 if strategy.schedule == "dualpipe" else 1
+    both = Held(copies * held.shared, copies * held.expert)
+    found += gradient_sync(both, strategy, recipe)
     return tuple(found)

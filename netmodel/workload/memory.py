@@ -61,10 +61,9 @@ def held_by_kind(model: Model, strategy: Strategy) -> dict[str, Held]:
 
     A multi-token-prediction module (``mtp``) is a layer, a projection and three norms.
     """
-    kinds = [kind for kind, n in (("dense", model.dense_layers), ("moe", model.moe_layers)) if n]
-    each = {kind: layer_held(model, strategy, kind) for kind in (*kinds, "embedding", "head")}
+    each = {kind: layer_held(model, strategy, kind) for kind in (*model.kinds, "embedding", "head")}
     if model.mtp:
-        layer = each[kinds[-1]]
+        layer = each[model.kinds[-1]]
         own = 2 * model.hidden * model.hidden / strategy.tp + 3 * parameters(model).final_norm
         each["mtp"] = Held(layer.shared + own, layer.expert)
     return each
@@ -130,8 +129,8 @@ def model_states(
     Parameters
     ----------
     copies : int
-        How often the rank holds weights and gradients; its optimizer states are shared with the
-        rank that holds the other copy.
+        How often the rank holds weights and gradients. Sharded optimizer states are spread over the
+        rank that holds the other copy too, so that they do not grow.
     shards : tuple, optional
         Of :func:`shard_ranks`, when it is at hand.
 
@@ -146,7 +145,7 @@ def model_states(
     return (
         copies * recipe.weight * where(zero >= 3, parts, whole),
         copies * recipe.gradient * where(zero >= 2, parts, whole),
-        (recipe.master + recipe.moments) * where(zero >= 1, parts, whole),
+        (recipe.master + recipe.moments) * where(zero >= 1, parts, copies * whole),
     )
 
 
@@ -154,12 +153,11 @@ def _kept_by_kind(
     model: Model, strategy: Strategy, seq_len: Any, recipe: Recipe
 ) -> tuple[dict[str, Any], Any]:
     """Activations of one layer of each kind, and what recomputing one whole layer holds."""
-    kinds = [kind for kind, n in (("dense", model.dense_layers), ("moe", model.moe_layers)) if n]
-    kept = {k: layer_activation(model, strategy, seq_len, recipe, kind=k) for k in kinds}
+    kept = {k: layer_activation(model, strategy, seq_len, recipe, kind=k) for k in model.kinds}
     if strategy.recompute != "full":
         return kept, 0
     whole = replace(strategy, recompute="none")
-    return kept, layer_activation(model, whole, seq_len, recipe, kind=kinds[-1])
+    return kept, layer_activation(model, whole, seq_len, recipe, kind=model.kinds[-1])
 
 
 def _gathered(strategy: Strategy, recipe: Recipe, layer: Held) -> Any:
@@ -176,7 +174,7 @@ def memory_by_stage(
     """Bytes on one rank of each distinct pipeline stage, by part; see :func:`memory`."""
     each = held_by_kind(model, strategy)
     kept, working = _kept_by_kind(model, strategy, seq_len, recipe)
-    last_kind = "moe" if model.moe_layers else "dense"
+    last_kind = model.kinds[-1]
     gathered = _gathered(strategy, recipe, each[last_kind])
     ends = 2 * HALF * cut(model, strategy, seq_len).split * model.hidden
     ends = ends + logits(model, strategy, seq_len)
