@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from netmodel.errors import InputError
-from netmodel.studies.layouts import Request
 
 if TYPE_CHECKING:
+    from netmodel.studies.layouts import Request
     from netmodel.topology import Cluster
     from netmodel.workload import Model
 
@@ -72,6 +72,8 @@ def request(
     precision: str | None,
 ) -> Request:
     """Gather the layout options."""
+    from netmodel.studies.layouts import Request
+
     return Request(
         strategy=strategy,
         global_batch=global_batch,

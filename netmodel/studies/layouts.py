@@ -8,8 +8,17 @@ from typing import TYPE_CHECKING, Any
 from netmodel.catalog.layouts import Layout, published_layout
 from netmodel.errors import InputError
 from netmodel.studies.search import search
-from netmodel.workload import Model, Strategy, check_strategy, complete_strategy
-from netmodel.workload.strategy import parse_fields, strategy_of
+from netmodel.training.frameworks import software_of
+from netmodel.workload import (
+    Model,
+    Strategy,
+    check_memory,
+    check_strategy,
+    complete_strategy,
+    read_strategy_file,
+)
+from netmodel.workload.strategy import UNSTATED, parse_fields, strategy_of
+from netmodel.workload.strategy_files import SUFFIXES
 
 if TYPE_CHECKING:
     from netmodel.topology import Cluster
@@ -84,26 +93,28 @@ def choose(
         When a layout was to be found and none divides and fits.
     """
     published = published_layout(model.name, cluster.accelerator.name)
-    seq_len = request.seq_len or (published.seq_len if published else DEFAULT_SEQ_LEN)
     asked = request.strategy
-    if isinstance(asked, Strategy):
-        stated = replace(asked, **_stated(request))
-        strategy = complete_strategy(stated, gpus)
-        check_strategy(model, strategy, gpus, seq_len)
-        return Choice(strategy=strategy, seq_len=seq_len, origin="stated")
     if asked is not None and asked != AUTO:
-        return _stated_layout(model, gpus, parse_fields(asked), request, published, seq_len)
+        choice = _stated_layout(model, gpus, asked, request, published)
+        _check_memory(model, cluster, choice.strategy, choice.seq_len)
+        return choice
+    seq_len = request.seq_len or (published.seq_len if published else DEFAULT_SEQ_LEN)
+    note = ""
     if asked is None and published is not None:
         try:
             return _published_layout(model, cluster, gpus, published, request, seq_len)
         except InputError as error:
             note = f"at {gpus:,} GPUs the published layout is not possible ({error.found})"
-    else:
-        note = ""
     return _found_layout(model, cluster, gpus, request, published, seq_len, note, fidelity)
 
 
-def _stated(request: Request) -> dict[str, Any]:
+def _check_memory(model: Model, cluster: Cluster, strategy: Strategy, seq_len: int) -> None:
+    """Refuse a layout that does not fit, as the cluster's software stores it."""
+    recipe = software_of(None, cluster.software or {}).recipe
+    check_memory(model, strategy, seq_len, float(cluster.accelerator.memory), recipe)
+
+
+def _options(request: Request) -> dict[str, Any]:
     """Fields that options state beside the strategy."""
     options = {
         "global_batch": request.global_batch,
@@ -114,15 +125,44 @@ def _stated(request: Request) -> dict[str, Any]:
 
 
 def _stated_layout(
-    model: Model,
-    gpus: int,
-    fields: dict[str, Any],
-    request: Request,
-    published: Layout | None,
-    seq_len: int,
+    model: Model, gpus: int, asked: Strategy | str, request: Request, published: Layout | None
 ) -> Choice:
-    """Complete a layout that was stated in words."""
-    options = _stated(request)
+    """Complete a layout that was stated as an object, as text, or in a framework's file."""
+    options = _options(request)
+    seq_len = request.seq_len
+    if isinstance(asked, Strategy):
+        strategy = _open(asked, gpus)
+    elif "=" in asked and not asked.endswith(SUFFIXES):
+        fields = parse_fields(asked)
+        _agree(fields, options)
+        strategy = strategy_of(fields)
+    else:
+        file = read_strategy_file(asked)
+        strategy, seq_len = file.strategy, seq_len or file.seq_len
+    strategy = replace(strategy, **options)
+    seq_len = seq_len or (published.seq_len if published else DEFAULT_SEQ_LEN)
+    note = ""
+    if strategy.global_batch == UNSTATED:
+        batch, note = _batch(strategy, gpus, published, seq_len)
+        strategy = replace(strategy, global_batch=batch)
+    strategy = complete_strategy(strategy, gpus)
+    check_strategy(model, strategy, gpus, seq_len)
+    return Choice(strategy=strategy, seq_len=seq_len, origin="stated", note=note)
+
+
+def _open(strategy: Strategy, gpus: int) -> Strategy:
+    """Leave open what an object has at its default of 1 although the size asks for more."""
+    inner = strategy.tp * strategy.cp * strategy.pp
+    if strategy.dp == 1 and inner != gpus:
+        strategy = replace(strategy, dp=UNSTATED)
+    replicas = strategy.dp or max(1, gpus // inner)
+    if strategy.global_batch == 1 and replicas * strategy.micro_batch > 1:
+        strategy = replace(strategy, global_batch=UNSTATED)
+    return strategy
+
+
+def _agree(fields: dict[str, Any], options: dict[str, Any]) -> None:
+    """Refuse a value that the strategy and its own option state differently."""
     for key in fields.keys() & options.keys():
         if fields[key] != options[key]:
             raise InputError(
@@ -130,22 +170,14 @@ def _stated_layout(
                 where="--strategy",
                 remedy="State it once.",
             )
-    fields = fields | options
-    note = ""
-    if "global_batch" not in fields:
-        fields["global_batch"], note = _batch(fields, gpus, published, seq_len)
-    strategy = complete_strategy(strategy_of(fields), gpus)
-    check_strategy(model, strategy, gpus, seq_len)
-    return Choice(strategy=strategy, seq_len=seq_len, origin="stated", note=note)
 
 
 def _batch(
-    fields: dict[str, Any], gpus: int, published: Layout | None, seq_len: int
+    strategy: Strategy, gpus: int, published: Layout | None, seq_len: int
 ) -> tuple[int, str]:
     """Return a global batch that divides, and where it comes from."""
-    degrees = [fields.get(key, 1) for key in ("tp", "cp", "pp")]
-    replicas = fields.get("dp") or max(1, gpus // (degrees[0] * degrees[1] * degrees[2]))
-    share = replicas * fields.get("micro_batch", 1)
+    replicas = strategy.dp or max(1, gpus // (strategy.tp * strategy.cp * strategy.pp))
+    share = replicas * strategy.micro_batch
     known = parse_fields(published.strategy).get("global_batch") if published else None
     wanted = known or max(1, DEFAULT_TOKENS // seq_len)
     batch = -(-wanted // share) * share
@@ -157,12 +189,10 @@ def _published_layout(
     model: Model, cluster: Cluster, gpus: int, published: Layout, request: Request, seq_len: int
 ) -> Choice:
     """Return the published layout at this size, if it is possible there."""
-    from netmodel.studies.fit import check_fit
-
-    fields = parse_fields(published.strategy) | _stated(request)
+    fields = parse_fields(published.strategy) | _options(request)
     strategy = complete_strategy(strategy_of(fields), gpus)
     check_strategy(model, strategy, gpus, seq_len)
-    check_fit(model, cluster, strategy, seq_len)
+    _check_memory(model, cluster, strategy, seq_len)
     return Choice(strategy=strategy, seq_len=seq_len, origin="published", source=published.source)
 
 

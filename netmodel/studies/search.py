@@ -2,35 +2,41 @@
 
 Numbers of a layout are arrays, one element a candidate, under each choice of the settings that are
 words (schedule, recompute). Divisibility and memory drop most of them at once; the rest are timed
-and ranked by step time.
+in one call and ranked by step time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
-from netmodel.errors import InputError, ModelError
-from netmodel.graph import FloatArray, IntArray
+from netmodel.errors import ModelError
+from netmodel.graph import IntArray
 from netmodel.network import tiers
 from netmodel.training import step
+from netmodel.training.frameworks import software_of
 from netmodel.units import format_size
-from netmodel.workload import Model, Strategy, check_strategy, memory
+from netmodel.workload import Model, Strategy, memory, possible
 
 if TYPE_CHECKING:
     from netmodel.topology import Cluster
     from netmodel.training import Step
 
-SCHEDULES = ("1f1b", "interleaved", "zb-h1")
+BoolArray = npt.NDArray[np.bool_]
+
+SCHEDULES = ("1f1b", "interleaved", "zb-h1", "zb-v", "dualpipe")
 RECOMPUTES = ("none", "selective", "full")
 MICRO_BATCHES = (1, 2, 4, 8)
-VIRTUAL = (2, 3, 4, 5, 6, 8)
-TIMED = 96
-"""Most candidates that are timed: those that by a rule of thumb lose least."""
+VIRTUAL = (2, 3, 4, 5, 6, 8, 10, 12)
+OVERLAPS = ("sequence_parallel", "overlap_dp", "overlap_tp", "overlap_ep")
+"""Habits of the framework that a search does not change."""
+
+NUMBERS = ("tp", "pp", "dp", "ep", "vpp", "micro_batch", "zero")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,9 +46,9 @@ class Search:
     Attributes
     ----------
     evaluated : int
-        Distinct strategies whose step time was computed.
+        Distinct strategies whose step time was computed: those that divide and fit.
     feasible : int
-        Strategies that divide and fit in memory.
+        The same.
     best : tuple of Step
         The fastest first.
     """
@@ -51,20 +57,13 @@ class Search:
     feasible: int
     best: tuple[Step, ...]
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Candidates:
-    """Layouts that share the settings that are words; one element a layout."""
-
-    strategy: Strategy
-    need: FloatArray
-
-    def pick(self, i: int) -> Strategy:
-        """One of them, in plain numbers."""
-        numbers = ("tp", "pp", "dp", "ep", "vpp", "micro_batch", "zero")
-        return replace(
-            self.strategy, **{name: int(getattr(self.strategy, name)[i]) for name in numbers}
-        )
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON object of ``netmodel search``, without the time it took."""
+        return {
+            "evaluated": self.evaluated,
+            "feasible": self.feasible,
+            "best": [each.to_dict() for each in self.best],
+        }
 
 
 def search(
@@ -95,84 +94,62 @@ def search(
     ModelError
         When no layout divides and fits, saying what comes closest.
     """
-    domain = int(tiers(cluster.wiring(gpus)).unit[0])
+    software = software_of(None, cluster.software or {})
+    habits = {name: software.defaults[name] for name in OVERLAPS}
+    base = Strategy(global_batch=global_batch, precision=precision, **habits)
+    if model.moe is not None:
+        base = replace(base, overlap_ep=True)
+    grid = _grid(model, cluster, gpus, (micro_batch,) if micro_batch else MICRO_BATCHES)
     capacity = float(cluster.accelerator.memory)
-    sizes = (micro_batch,) if micro_batch else MICRO_BATCHES
-    found = [
-        _candidates(model, gpus, seq_len, global_batch, domain, sizes, precision, words)
-        for words in product(SCHEDULES, RECOMPUTES)
-    ]
-    ranked = sorted(
-        (loss, which, int(i))
-        for which, each in enumerate(found)
-        for loss, i in _losses(each, capacity, domain)
-    )
-    steps: list[Step] = []
-    for _, which, i in ranked:
-        if len(steps) == TIMED:
-            break
-        strategy = found[which].pick(i)
-        try:
-            check_strategy(model, strategy, gpus)
-        except InputError:
+    ranked: list[tuple[float, str, Strategy]] = []
+    evaluated, least = 0, np.inf
+    for schedule, recompute in product(SCHEDULES, RECOMPUTES):
+        tried = replace(base, schedule=schedule, recompute=recompute)
+        candidates = _divide(model, gpus, seq_len, tried, grid)
+        if not len(candidates.tp):
             continue
-        steps.append(step(model, cluster, strategy, gpus=gpus, seq_len=seq_len, fidelity=fidelity))
-    if not steps:
-        raise _nothing(model, cluster, gpus, global_batch, found)
-    steps.sort(key=lambda each: (each.step_time, str(each.strategy)))
-    return Search(evaluated=len(steps), feasible=len(ranked), best=tuple(steps[:top]))
+        need = memory(model, candidates, seq_len, software.recipe)["total"]
+        least = min(least, float(np.min(need)))
+        candidates = _take(candidates, np.broadcast_to(need, candidates.tp.shape) <= capacity)
+        if not len(candidates.tp):
+            continue
+        evaluated += len(candidates.tp)
+        seconds = step(model, cluster, candidates, gpus=gpus, seq_len=seq_len).step_time
+        order = np.argsort(seconds, kind="stable")[:top]
+        found = [_pick(candidates, int(i)) for i in order]
+        ranked += [
+            (float(seconds[i]), str(each), each) for i, each in zip(order, found, strict=True)
+        ]
+    if not ranked:
+        raise _nothing(model, cluster, gpus, global_batch, least)
+    ranked.sort(key=lambda row: row[:2])
+    best = tuple(
+        step(model, cluster, each, gpus=gpus, seq_len=seq_len, fidelity=fidelity)
+        for _, _, each in ranked[:top]
+    )
+    return Search(evaluated=evaluated, feasible=evaluated, best=best)
 
 
-def _candidates(
-    model: Model,
-    gpus: int,
-    seq_len: int,
-    global_batch: int,
-    domain: int,
-    sizes: Sequence[int],
-    precision: str,
-    words: tuple[str, str],
-) -> Candidates:
-    """Every layout whose factors divide what they cut, with the memory it needs [B]."""
-    schedule, recompute = words
-    experts = model.moe.experts if model.moe else 1
+def _grid(model: Model, cluster: Cluster, gpus: int, sizes: Sequence[int]) -> dict[str, IntArray]:
+    """Every combination of the numbers of a layout, tensor parallelism inside one domain."""
+    domain = int(tiers(cluster.wiring(gpus)).unit[0])
     axes = (
         [each for each in divisors(model.heads) if each <= domain],
         [each for each in divisors(gpus) if each <= model.layers],
-        divisors(experts),
-        VIRTUAL if schedule == "interleaved" else (1,),
+        divisors(model.moe.experts if model.moe else 1),
+        (1, *VIRTUAL),
         sizes,
         (1, 3),
     )
-    grid = np.meshgrid(*(np.array(axis, int) for axis in axes), indexing="ij")
-    tp, pp, ep, vpp, micro_batch, zero = (axis.ravel() for axis in grid)
-    dp = gpus // np.minimum(tp * pp, gpus)
-    good = (tp * pp * dp == gpus) & ((tp * dp) % ep == 0) & (global_batch % (dp * micro_batch) == 0)
-    good &= (zero == 1) | ((pp == 1) & (dp > 1))
-    if schedule != "1f1b":
-        good &= pp > 1
-    if schedule == "interleaved":
-        batches = global_batch // np.maximum(dp * micro_batch, 1)
-        good &= (pp * vpp <= model.layers) & (batches % pp == 0)
-    tp, pp, dp, ep, vpp, micro_batch, zero = (
-        axis[good] for axis in (tp, pp, dp, ep, vpp, micro_batch, zero)
-    )
-    strategy = Strategy(
-        tp=tp,
-        pp=pp,
-        dp=dp,
-        ep=ep,
-        vpp=vpp,
-        micro_batch=micro_batch,
-        zero=zero,
-        global_batch=global_batch,
-        schedule=schedule,
-        recompute=recompute,
-        precision=precision,
-        overlap_ep=model.moe is not None,
-    )
-    need = memory(model, strategy, seq_len)["total"] if len(tp) else np.zeros(0)
-    return Candidates(strategy=strategy, need=np.broadcast_to(need, tp.shape))
+    mesh = np.meshgrid(*(np.array(axis, int) for axis in axes), indexing="ij")
+    tp, pp, ep, vpp, micro_batch, zero = (axis.ravel() for axis in mesh)
+    whole = gpus % (tp * pp) == 0
+    # Sharding weights in a pipeline would gather them for every micro-batch.
+    whole &= (zero == 1) | (pp == 1)
+    names = ("tp", "pp", "ep", "vpp", "micro_batch", "zero")
+    columns = (tp, pp, ep, vpp, micro_batch, zero)
+    kept = {name: column[whole] for name, column in zip(names, columns, strict=True)}
+    return {**kept, "dp": gpus // (kept["tp"] * kept["pp"])}
 
 
 def divisors(number: int) -> list[int]:
@@ -184,51 +161,47 @@ def divisors(number: int) -> list[int]:
     return [each for each in range(1, number + 1) if number % each == 0]
 
 
-def _losses(
-    candidates: Candidates, capacity: float, domain: int
-) -> Iterator[tuple[float, IntArray]]:
-    """Index of each layout that fits, and the share of its step it loses by rule of thumb.
+def _divide(
+    model: Model, gpus: int, seq_len: int, base: Strategy, grid: dict[str, IntArray]
+) -> Strategy:
+    """Keep the layouts of a schedule that divide what they cut."""
+    virtual = grid["vpp"] > 1
+    here = virtual if base.schedule == "interleaved" else ~virtual
+    if base.schedule != "1f1b":
+        here = here & (grid["pp"] > 1)
+    candidates = replace(base, **{name: column[here] for name, column in grid.items()})
+    good = np.asarray(possible(model, candidates, gpus, seq_len))
+    good = np.broadcast_to(good, candidates.tp.shape)
+    if base.schedule == "interleaved":  # Megatron-LM's order needs whole rounds of the pipeline
+        good = good & (candidates.micro_batches % candidates.pp == 0)
+    return _take(candidates, good)
 
-    The rule only orders what is timed: bubble, recomputation, and a little for every cut that
-    sends messages, more where they leave the scale-up domain.
-    """
-    each = candidates.strategy
-    bubble = (each.pp - 1) / (each.vpp * each.micro_batches)
-    if each.schedule == "zb-h1":
-        bubble = bubble / 3
-    again = {"none": 0.0, "selective": 0.02, "full": 0.25}[each.recompute]
-    cuts = 0.03 * np.log2(each.tp) + 0.02 * np.log2(each.ep) + 0.1 * (each.ep * each.tp > domain)
-    loss = bubble + again + cuts + 0.05 / each.micro_batch + 0.05 * (each.zero == 3)
-    for i in np.flatnonzero(candidates.need <= capacity):
-        yield float(np.round(loss[i], 9)), i
+
+def _take(candidates: Strategy, chosen: BoolArray) -> Strategy:
+    """Keep some of many layouts."""
+    return replace(candidates, **{name: getattr(candidates, name)[chosen] for name in NUMBERS})
+
+
+def _pick(candidates: Strategy, i: int) -> Strategy:
+    """One of many layouts, in plain numbers."""
+    return replace(candidates, **{name: int(getattr(candidates, name)[i]) for name in NUMBERS})
 
 
 def _nothing(
-    model: Model, cluster: Cluster, gpus: int, global_batch: int, found: Sequence[Candidates]
+    model: Model, cluster: Cluster, gpus: int, global_batch: int, least: float
 ) -> ModelError:
     """Say why no layout is left, and what would help."""
-    needs = [float(each.need.min()) for each in found if len(each.need)]
     where = f"{model.name} on {gpus:,} GPUs of {cluster.name}"
-    if not needs:
+    if not np.isfinite(least):
         return ModelError(
-            f"no layout divides {global_batch:,} sequences and {gpus:,} GPUs",
+            f"no layout divides {global_batch:,} sequences over {gpus:,} GPUs",
             where=where,
             remedy="Choose a global batch with more divisors, or another number of GPUs.",
         )
     capacity = float(cluster.accelerator.memory)
     return ModelError(
-        f"no layout fits in memory: the smallest needs {format_size(min(needs))} a GPU of "
-        f"{format_size(capacity)}",
+        f"no layout fits: the smallest needs {format_size(least)} a GPU, "
+        f"{format_size(least - capacity)} more than it has",
         where=where,
-        remedy="Use more GPUs, or ones with more memory.",
+        remedy="Use more GPUs, or GPUs with more memory.",
     )
-
-
-def plain(strategy: Strategy) -> dict[str, Any]:
-    """Fields of a strategy that are not at their default, in their order."""
-    usual = Strategy()
-    return {
-        name: getattr(strategy, name)
-        for name in Strategy.__slots__
-        if getattr(strategy, name) != getattr(usual, name)
-    }

@@ -77,9 +77,7 @@ def test_a_wrong_field_is_named_with_its_line(netmodel, broken_cluster):
 
 
 def test_an_ambiguous_bandwidth_is_refused_with_both_readings(netmodel):
-    line = refused(
-        netmodel("show", CLUSTER, "--set", "fabric.link.bandwidth=400G", check=False)
-    )
+    line = refused(netmodel("show", CLUSTER, "--set", "fabric.link.bandwidth=400G", check=False))
     assert "400 Gb/s" in line
     assert "400 GB/s" in line
 
@@ -87,9 +85,7 @@ def test_an_ambiguous_bandwidth_is_refused_with_both_readings(netmodel):
 def test_heads_that_do_not_divide_list_the_degrees_that_do(netmodel, tmp_path):
     (tmp_path / "config.json").write_text(json.dumps(CONFIG))
     arguments = ("--cluster", "dgx-superpod-h100", "--model", tmp_path / "config.json")
-    line = refused(
-        netmodel("step", *arguments, "--gpus", "24", "--strategy", "tp=3", check=False)
-    )
+    line = refused(netmodel("step", *arguments, "--gpus", "24", "--strategy", "tp=3", check=False))
     assert "64 attention heads" in line
     assert "1, 2, 4, 8" in line
 
@@ -110,7 +106,9 @@ def test_a_config_that_is_no_config_is_named(netmodel, tmp_path, text):
     assert "config.json" in line
 
 
-@pytest.mark.parametrize("content", [b"", b"\x7fELF\x02\x01\x01\x00\xff\xfe", b"- a\n- b\n", b"a: ["])
+@pytest.mark.parametrize(
+    "content", [b"", b"\x7fELF\x02\x01\x01\x00\xff\xfe", b"- a\n- b\n", b"a: ["]
+)
 def test_a_cluster_file_that_is_no_cluster_is_named(netmodel, tmp_path, content):
     path = tmp_path / "cluster.yaml"
     path.write_bytes(content)
@@ -146,7 +144,15 @@ def test_a_model_that_does_not_fit_says_by_how_much_and_what_would(netmodel):
 
 def test_what_makes_it_fit_makes_it_fit(netmodel):
     """The remedy is an answer that the program itself accepts."""
-    arguments = ("step", "--cluster", "dgx-superpod-h100", "--model", "llama-3.1-70b", "--gpus", "64")
+    arguments = (
+        "step",
+        "--cluster",
+        "dgx-superpod-h100",
+        "--model",
+        "llama-3.1-70b",
+        "--gpus",
+        "64",
+    )
     stated = "tp=1,global_batch=64,zero=1"
     line = refused(netmodel(*arguments, "--strategy", stated, check=False))
     remedy = line.split(". ")[-1].split(" makes")[0]
