@@ -12,11 +12,11 @@ from typing import Any
 
 from netmodel.collectives.bounds import lower_bound
 from netmodel.collectives.group import group_of
-from netmodel.collectives.library import Library, library
+from netmodel.collectives.library import PROTOCOLS, Library, library
 from netmodel.collectives.moe import MoeLibrary, MoeTiming, exchange, moe_library, vector_bytes
 from netmodel.collectives.ops import KINDS, Operation, bus_factor
 from netmodel.collectives.real import choose, is_plain, plain
-from netmodel.collectives.select import ALGORITHMS, PROTOCOLS, select
+from netmodel.collectives.select import ALGORITHMS, select
 from netmodel.network.tiers import Span
 
 __all__ = [

@@ -113,3 +113,22 @@ def group_of(span: Span, ranks: Any = None) -> Group:
 def _units(ranks: Any, members: Any) -> Any:
     """Units that hold the ranks, the last one perhaps not full."""
     return -(-ranks // members)
+
+
+def counted(ranks: Any, local: Any, units: Any) -> Group:
+    """Return a group of which only the counts are known."""
+    return Group(
+        ranks=ranks,
+        local=local,
+        units=units,
+        port=float("inf"),
+        port_latency=0.0,
+        port_link="",
+        port_name="",
+        tiers=(),
+        below=(),
+        branches=(),
+        bandwidth=(),
+        latency=(),
+        uniform=(),
+    )

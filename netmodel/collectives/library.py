@@ -36,8 +36,8 @@ class Protocol:
     ----------
     step, hop : float
         Time of one step inside a domain, and of one network hop, over that of LL.
-    wide : float
-        How much longer a step is once a message fills more than one channel.
+    wide, hop_wide : float
+        How much longer a step and a hop are once a message fills more than one channel.
     efficiency : float
         Share of the link's rate that is left for payload.
     """
@@ -45,6 +45,7 @@ class Protocol:
     step: Any
     hop: Any
     wide: Any
+    hop_wide: Any
     efficiency: Any
 
 
@@ -56,8 +57,8 @@ class Algorithm:
     ----------
     port, network : float
         Shares of the GPU port's and of the NIC's line rate that the largest messages reach.
-    port_growth, ramp_growth : float
-        Powers of (domain members / 8) by which port share and ramp change.
+    port_decline, ramp_growth : float, optional
+        Powers of (domain members / 8) by which the port's share falls and the ramp rises.
     copy : float
         Rate of moving a rank's own share in its own memory, over the port's payload rate.
     step : float
@@ -72,7 +73,7 @@ class Algorithm:
 
     port: Any
     network: Any
-    port_growth: Any
+    port_decline: Any
     ramp_growth: Any
     copy: Any
     step: Any
@@ -101,7 +102,7 @@ class Library:
         Growing overhead that crossing the network adds, LL apart [s].
     spread : float
         Loss of an all-to-all that spreads over ever more domains.
-    sharing : float
+    sharing : float, optional
         Power by which members of one PCIe host take bandwidth from each other.
     rack : float
         Share of the port that is left when more than two racks of one NVLink domain meet.
@@ -135,23 +136,6 @@ class Library:
     measured_tuner: Any
     algorithms: Mapping[str, Algorithm]
     protocols: Mapping[str, Protocol]
-
-    @property
-    def tuner_generation(self) -> str:
-        """Row of NCCL's tuner tables for this generation, the nearest where it has none."""
-        near = {"volta": "volta", "ampere": "ampere", "ada": "ampere"}
-        newest = {"blackwell": "blackwell", "rubin": "blackwell"}
-        return {**near, **newest}.get(self.generation, "hopper")
-
-    @property
-    def tuner_row(self) -> str:
-        """Row that tells NCCL's idea of the domain's bandwidth."""
-        return "pcie" if self.link == "pcie" else self.tuner_generation
-
-    @property
-    def tuner_link(self) -> str:
-        """Row that tells NCCL's idea of the domain's latency."""
-        return "pcie" if self.link == "pcie" else "nvlink"
 
 
 @lru_cache(maxsize=4)
@@ -200,7 +184,7 @@ def library(
     >>> library("hopper", "nvlink4", "ib-ndr").multicast
     True
     """
-    return _find_library(
+    return find_library(
         constants() if table is None else table,
         generation,
         link_kind(intra_link),
@@ -210,9 +194,10 @@ def library(
     )
 
 
-def _find_library(
+def find_library(
     table: Table, generation: str, link: str, transport: str, in_network: bool, launcher: str
 ) -> Library:
+    """Find constants by kinds already told: see :func:`library`."""
     launchers = sorted({key for scope, key, _ in table if scope == "launcher"})
     if launcher not in launchers:
         raise unknown_name("launcher", launcher, launchers)
@@ -230,6 +215,7 @@ def _find_library(
             step=find("protocol", "step", name),
             hop=find("protocol", "hop", name),
             wide=find("protocol", "wide", name),
+            hop_wide=find("protocol", "hop_wide", name),
             efficiency=find("protocol", "efficiency", f"{name} {generation}", name)
             * (find("launcher", "ll", launcher) if name == "ll" else 1.0),
         )
@@ -246,8 +232,8 @@ def _find_library(
         return Algorithm(
             port=find("algorithm", "port", name) * (switched if one else port),
             network=find("algorithm", "network", name) * network,
-            port_growth=find("algorithm", "port_growth", name),
-            ramp_growth=find("algorithm", "ramp_growth", name),
+            port_decline=find("algorithm", "port_decline", name) or None,
+            ramp_growth=find("algorithm", "ramp_growth", name) or None,
             copy=find("algorithm", "copy", name),
             step=find("algorithm", "step", name),
             fill=find("algorithm", "fill", name),
@@ -276,9 +262,9 @@ def _find_library(
         gather_from=find("gather", "from"),
         network_ramp=find("ramp", "network"),
         spread=find("spread", "loss"),
-        sharing=find("port", "sharing", link),
+        sharing=find("port", "sharing", link) or None,
         rack=find("rack", "efficiency"),
-        serial=find("launcher", "serial", launcher),
+        serial=find("launcher", "serial", launcher) or None,
         serial_peers=find("launcher", "serial_peers", launcher),
         delay=find("launcher", "delay", launcher),
         multicast=link == "nvlink" and generation in MULTICAST,

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from netmodel.collectives.group import Group, group_of
-from netmodel.collectives.library import network_kind
+from netmodel.collectives.kinds import network_kind
 from netmodel.collectives.real import choose, larger, plain, smaller
 from netmodel.errors import InputError, unknown_name
 from netmodel.network.tiers import Span

@@ -6,7 +6,6 @@ plugins and of RCCL are made from measurements, so there the quickest wins.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -14,9 +13,9 @@ import numpy as np
 from netmodel.collectives import collnet, nvls, nvls_tree, p2p, pairwise, ring, tree
 from netmodel.collectives.group import Group
 from netmodel.collectives.library import PROTOCOLS, Library
-from netmodel.collectives.real import both, choose
+from netmodel.collectives.real import both, choose, larger
 from netmodel.collectives.traffic import RACK_MEMBERS, Price, price
-from netmodel.collectives.tuner import estimate
+from netmodel.collectives.tuner import Tuner, estimate, tuner_of, windows
 from netmodel.errors import InputError, unknown_name
 
 ALGORITHMS = {
@@ -41,8 +40,7 @@ def usable(name: str, kind: str, group: Group, library: Library) -> Any:
     if name == "nvls":
         return both(both(group.local >= NVLS_MEMBERS, group.units <= 1), library.multicast)
     if name == "nvls_tree":
-        few = ~np.asarray(both(group.local > RACK_MEMBERS, group.units > 2))
-        few = bool(few) if few.ndim == 0 else few
+        few: Any = choose(both(group.local > RACK_MEMBERS, group.units > 2), False, True)
         return both(both(both(group.local >= NVLS_MEMBERS, across), few), library.multicast)
     return True
 
@@ -91,49 +89,91 @@ def select(
 ) -> tuple[Price, Any, Any]:
     """Choose among the candidates and price the choice, elementwise.
 
+    Where NCCL's tables decide, each candidate has a window of sizes. A smaller message never takes
+    longer than a larger one, since it could be padded: so a candidate whose window starts higher
+    up competes at that size. The names are NCCL's choice at the size itself.
+
     Returns
     -------
     tuple
         Its price, and the names of algorithm and protocol (str, or arrays of str).
     """
     found = candidates(kind, group, library, algorithm, protocol)
-    counts = {name: ALGORITHMS[name].traffic(kind, size, group) for name, _, _ in found}
-
-    def priced(name: str, proto: str) -> Price:
-        return price(kind, size, counts[name], group, library, name, proto)
-
     if len(found) == 1 and found[0][2] is True:
         name, proto, _ = found[0]
-        return priced(name, proto), name, proto
-    measured = library.measured_tuner or library.in_network
-    if measured and kind not in ("all_to_all", "send_recv"):
-        prices = [priced(name, proto) for name, proto, _ in found]
-        return _pick(found, [each.time for each in prices], lambda i: prices[i])
-    ranking = [estimate(kind, size, group, library, name, proto) for name, proto, _ in found]
-    return _pick(found, ranking, lambda i: priced(found[i][0], found[i][1]))
-
-
-def _pick(
-    found: list[Candidate], ranking: list[Any], priced: Callable[[int], Price]
-) -> tuple[Price, Any, Any]:
-    """Take the candidate that ranks lowest, elementwise, pricing only those that win."""
-    allowed = [
-        choose(where, rank, float("inf"))
-        for (_, _, where), rank in zip(found, ranking, strict=True)
+        counts = ALGORITHMS[name].traffic(kind, size, group)
+        return price(kind, size, counts, group, library, name, proto), name, proto
+    allowed = admit(kind, size, group, library, found)
+    prices: list[Price | None] = []
+    for (name, proto, _), (padded, where) in zip(found, allowed, strict=True):
+        if where is False or (where is not True and not np.any(where)):
+            prices.append(None)
+            continue
+        counts = ALGORITHMS[name].traffic(kind, padded, group)
+        prices.append(price(kind, padded, counts, group, library, name, proto))
+    times = [
+        float("inf") if each is None else choose(where, each.time, float("inf"))
+        for each, (_, where) in zip(prices, allowed, strict=True)
     ]
-    if all(isinstance(each, float) for each in allowed):
-        best = min(range(len(found)), key=allowed.__getitem__)
-        return priced(best), found[best][0], found[best][1]
-    winner = np.argmin(np.stack(np.broadcast_arrays(*allowed)), axis=0)
+    best, winner = _pick(prices, times)
+    if not decided_by_nccl(kind, library):
+        return best, *_names(found, winner)
+    ranking = [
+        choose(where, estimate(kind, size, group, tuner(library), name, proto), float("inf"))
+        for name, proto, where in found
+    ]
+    return best, *_names(found, _least(ranking))
+
+
+def decided_by_nccl(kind: str, library: Library) -> bool:
+    """Whether NCCL's tables choose, not measurement (or there is nothing to measure)."""
+    return kind in ("all_to_all", "send_recv") or not (library.measured_tuner or library.in_network)
+
+
+def tuner(library: Library) -> Tuner:
+    """NCCL's tables for a library's generation and link."""
+    return tuner_of(library.generation, library.link)
+
+
+def admit(
+    kind: str, size: Any, group: Group, library: Library, found: list[Candidate]
+) -> list[tuple[Any, Any]]:
+    """Give each candidate the size at which it competes, and where it does (bool or array)."""
+    if not decided_by_nccl(kind, library):
+        return [(size, where) for _, _, where in found]
+    spans = windows(kind, group, tuner(library), tuple(found))
+    return [
+        (larger(size, choose(last > first, first, 0.0)), both(where, size < last))
+        for (_, _, where), (first, last) in zip(found, spans, strict=True)
+    ]
+
+
+def _least(values: list[Any]) -> Any:
+    """Index of the least value, elementwise."""
+    if all(type(each) is float for each in values):
+        return min(range(len(values)), key=values.__getitem__)
+    return np.argmin(np.stack(np.broadcast_arrays(*values)), axis=0)
+
+
+def _names(found: list[Candidate], winner: Any) -> tuple[Any, Any]:
+    if isinstance(winner, int):
+        return found[winner][0], found[winner][1]
+    names, protocols = zip(*((name, proto) for name, proto, _ in found), strict=True)
+    return np.asarray(names)[winner], np.asarray(protocols)[winner]
+
+
+def _pick(prices: list[Price | None], times: list[Any]) -> tuple[Price, Any]:
+    """Take the price whose time is least, elementwise."""
+    winner = _least(times)
+    if isinstance(winner, int):
+        best = prices[winner]
+        assert best is not None
+        return best, winner
     used = np.unique(winner).tolist()
-    prices = {index: priced(index) for index in used}
-    first = prices[used[0]]
-    names = np.asarray([name for name, _, _ in found], object)[winner]
-    protocols = np.asarray([proto for _, proto, _ in found], object)[winner]
     merged = []
     for part in Price.__slots__:
-        values: Any = np.broadcast_to(getattr(first, part), winner.shape)
+        values: Any = np.broadcast_to(getattr(prices[used[0]], part), winner.shape)
         for index in used[1:]:
             values = np.where(winner == index, getattr(prices[index], part), values)
         merged.append(values)
-    return Price(*merged), names.astype(str), protocols.astype(str)
+    return Price(*merged), winner

@@ -112,9 +112,10 @@ def price(
     wire = traffic.port / (group.port * payload)
     most = latency + wire
     bottleneck: Any = 0
+    hop = library.hop * proto.hop * choose(size > CHANNEL_BYTES, proto.hop_wide, 1.0)
     for tier, hops in enumerate(traffic.hops):
         farther = group.latency[tier] - group.latency[0]
-        waiting = hops * (library.hop * proto.hop + farther)
+        waiting = hops * (hop + farther)
         moving = traffic.egress[tier] / (
             _tier_rate(kind, group, library, tier) * fit.network * proto.efficiency
         )
@@ -127,7 +128,7 @@ def price(
     tau = fit.ramp[protocol]
     if fit.ramp_growth is not None:
         tau = tau * power(group.local / 8, fit.ramp_growth)
-    if protocol != "ll":
+    if protocol != "ll" and algorithm != "p2p":
         tau = tau + choose(group.units > 1, library.network_ramp, 0.0)
     ramp = power(tau, fit.slope) * power(wire, 1.0 - fit.slope)
     launch = library.launch + fit.extra[protocol] + library.delay
@@ -155,8 +156,8 @@ FILL_SHARES = 4.0
 def _port_share(group: Group, library: Library, fit: Algorithm, proto: Protocol) -> Any:
     """Share of a port's line rate that an algorithm and protocol leave for payload."""
     share = fit.port * proto.efficiency
-    if fit.port_growth is not None:
-        share = share * power(group.local / 8, fit.port_growth)
+    if fit.port_decline is not None:
+        share = share * power(8 / group.local, fit.port_decline)
     if library.sharing is not None:
         share = share * power(2 / larger(group.local, 2), library.sharing)
     racks = both(group.local > RACK_MEMBERS, group.units > 2)

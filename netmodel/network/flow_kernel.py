@@ -14,6 +14,9 @@ repeated: in the end every flow has a bottleneck, which is what max-min fairness
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache
+from types import FunctionType
 from typing import Any, NamedTuple
 
 INFINITY = float("inf")
@@ -108,6 +111,35 @@ class State(NamedTuple):
     sizes: Any
 
 
+STATE: dict[str, tuple[str, type]] = {
+    "left": ("flows", float),
+    "since": ("flows", float),
+    "rate": ("flows", float),
+    "due": ("flows", float),
+    "active": ("flows", int),
+    "member": ("hops", int),
+    "place": ("hops", int),
+    "count": ("links", int),
+    "load": ("links", float),
+    "sharing": ("links", float),
+    "full": ("links", bool),
+    "rerated": ("flows", int),
+    "reached": ("links", int),
+    "met": ("links", int),
+    "flows": ("flows", int),
+    "queue": ("links", int),
+    "touched": ("links", int),
+    "chase": ("links + 1", int),
+    "fresh": ("flows", float),
+    "free": ("links", float),
+    "open": ("links", float),
+    "closed": ("links", bool),
+    "sizes": ("5", int),
+}
+"""Extent and type of each field of :class:`State`; all start at zero, but for ``due``, at infinity,
+and ``left``, at the bytes of each flow."""
+
+
 def _seek(case: Case, state: State, link: int, share: float) -> int:
     """Return a link on which an open flow of ``link`` gets less than ``share``, or -1."""
     first = case.shelf[link]
@@ -116,9 +148,8 @@ def _seek(case: Case, state: State, link: int, share: float) -> int:
         if state.fresh[flow] < 0.0:
             for hop in range(case.indptr[flow], case.indptr[flow + 1]):
                 other = case.links[hop]
-                if state.free[other] < share * state.open[other]:
-                    if state.free[other] / state.open[other] < share:
-                        return other
+                if state.free[other] / state.open[other] < share:
+                    return int(other)
     return -1
 
 
@@ -354,3 +385,31 @@ def advance(case: Case, state: State, credit: float, tie: float) -> tuple[float,
         _apply(case, state, now)
         balance = min(credit, balance + STEADY - state.sizes[0])
     return now, joined, active
+
+
+KERNEL = (
+    *(_seek, _close, _rate, _meet, _queue, _follow, _reconsider),
+    *(_leave, _join, _settle, _apply, advance),
+)
+
+
+@cache
+def compiled() -> Callable[[Case, State, float, float], tuple[float, int, int]]:
+    """Return :func:`advance` for arrays, compiled by numba; later runs find it on disk.
+
+    The functions above stay as they are: their twins live in a namespace of their own, in which
+    each name stands for the compiled function.
+    """
+    import numba
+
+    namespace = dict(globals())
+    for function in KERNEL:
+        twin = FunctionType(function.__code__, namespace, function.__name__)
+        twin.__module__ = __name__
+        try:
+            namespace[function.__name__] = numba.njit(twin, cache=True)
+        except RuntimeError:  # no folder in which to keep it
+            namespace[function.__name__] = numba.njit(twin)
+    advance_twin: Callable[[Case, State, float, float], tuple[float, int, int]]
+    advance_twin = namespace["advance"]
+    return advance_twin

@@ -12,6 +12,8 @@ between them as the load changes. Both leave alone the flows that an event canno
 
 from __future__ import annotations
 
+import importlib.util
+import sys
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,6 +27,10 @@ CROWD = 512
 """Active flows above which arrays are tried, and half of which hands back to the kernel."""
 CREDIT = 4096
 """Flows that a burst may rate anew in the kernel beyond what it does on average."""
+PATIENCE = 512
+"""Events after which arrays give way to the compiled kernel, where it is installed."""
+MANY = 20_000
+"""Flows that are worth loading the compiler for."""
 
 
 def simulate(
@@ -157,9 +163,14 @@ def _drain(load: _Load) -> FloatArray:
     ends = np.empty(len(load.left))
     rows = np.arange(len(ends))
     first = load.joins.min(initial=0.0)
-    crowded = np.count_nonzero(load.joins <= first + TIE * abs(first)) > CROWD
+    crowded = int(np.count_nonzero(load.joins <= first + TIE * abs(first))) > CROWD
+    fast = has_numba()
+    credit = float(CREDIT)
     while len(rows):
-        due, left, now = (_dense if crowded else _sparse)(load)
+        if crowded:
+            due, left, now = _dense(load, PATIENCE if fast else len(load.left) * 2)
+        else:
+            due, left, now = _sparse(load, credit, compiled=fast)
         over = due < np.inf
         ends[rows[over]] = due[over]
         rows = rows[~over]
@@ -173,58 +184,59 @@ def _drain(load: _Load) -> FloatArray:
             np.maximum(rest.joins, now),
         )
         crowded = not crowded
+        if fast:
+            credit = np.inf
     return ends
 
 
-def _sparse(load: _Load) -> tuple[FloatArray, FloatArray, float]:
-    """Run the kernel until each event concerns many flows; see :func:`_dense`."""
+def has_numba() -> bool:
+    """Whether the extra `fast` is installed."""
+    return importlib.util.find_spec("numba") is not None
+
+
+def _sparse(load: _Load, credit: float, *, compiled: bool) -> tuple[FloatArray, FloatArray, float]:
+    """Run the kernel until each event concerns many flows; see :func:`_dense`.
+
+    Compiled or not, the kernel gives the same bits; importing the compiler takes half a second,
+    so a load that is small or may be quick is left to plain Python unless it is there already.
+    """
     flows, hops, links = len(load.left), len(load.links), len(load.capacity)
-    crossing = np.bincount(load.links, minlength=links)
+    lengths = np.diff(load.indptr)
     case = flow_kernel.Case(
-        capacity=load.capacity.tolist(),
-        indptr=load.indptr.tolist(),
-        links=load.links.tolist(),
-        owner=np.repeat(np.arange(flows), np.diff(load.indptr)).tolist(),
-        shelf=[0, *np.cumsum(crossing).tolist()],
-        weight=load.weight.tolist(),
-        joins=load.joins.tolist(),
-        order=np.argsort(load.joins, kind="stable").tolist(),
+        capacity=load.capacity,
+        indptr=load.indptr,
+        links=load.links,
+        owner=np.repeat(np.arange(flows), lengths),
+        shelf=np.append(0, np.cumsum(np.bincount(load.links, minlength=links))),
+        weight=load.weight,
+        joins=load.joins,
+        order=np.argsort(load.joins, kind="stable"),
     )
+    sizes = {"flows": flows, "hops": hops, "links": links, "links + 1": links + 1, "5": 5}
     state = flow_kernel.State(
-        left=load.left.tolist(),
-        since=load.joins.tolist(),
-        rate=[0.0] * flows,
-        due=[np.inf] * flows,
-        active=[0] * flows,
-        member=[0] * hops,
-        place=[0] * hops,
-        count=[0] * links,
-        load=[0.0] * links,
-        sharing=[0.0] * links,
-        full=[False] * links,
-        rerated=[0] * flows,
-        reached=[0] * links,
-        met=[0] * links,
-        flows=[0] * flows,
-        queue=[0] * links,
-        touched=[0] * links,
-        chase=[0] * (links + 1),
-        fresh=[0.0] * flows,
-        free=[0.0] * links,
-        open=[0.0] * links,
-        closed=[False] * links,
-        sizes=[0] * 5,
+        **{
+            name: np.zeros(sizes[extent], kind)
+            for name, (extent, kind) in flow_kernel.STATE.items()
+        }
     )
-    now, _, active = flow_kernel.advance(case, state, float(CREDIT), TIE)
-    due, left = np.array(state.due), np.array(state.left)
-    rows = np.array(state.active[:active], np.int64)
-    left[rows] -= np.array(state.rate)[rows] * (now - np.array(state.since)[rows])
+    state.left[:], state.due[:] = load.left, np.inf
+    worth = "numba" in sys.modules or credit == np.inf or flows > MANY
+    if compiled and worth:
+        advance = flow_kernel.compiled()
+    else:
+        advance = flow_kernel.advance
+        case = flow_kernel.Case(*(column.tolist() for column in case))
+        state = flow_kernel.State(*(column.tolist() for column in state))
+    now, _, active = advance(case, state, credit, TIE)
+    due, left = np.asarray(state.due), np.asarray(state.left)
+    rows = np.asarray(state.active[:active], np.int64)
+    left[rows] -= np.asarray(state.rate)[rows] * (now - np.asarray(state.since)[rows])
     due[rows] = np.inf
     return due, np.maximum(left, 0.0), now
 
 
-def _dense(load: _Load) -> tuple[FloatArray, FloatArray, float]:
-    """Run events by whole arrays until few flows are active.
+def _dense(load: _Load, events: int) -> tuple[FloatArray, FloatArray, float]:
+    """Run events by whole arrays until few flows are active, at most so many.
 
     Returns
     -------
@@ -233,56 +245,50 @@ def _dense(load: _Load) -> tuple[FloatArray, FloatArray, float]:
     """
     order = np.argsort(load.joins, kind="stable")
     joins = load.joins[order]
+    links = len(load.capacity)
+    routes = maxmin.padded(load.indptr, load.links, links)
     left, since = load.left.copy(), load.joins.copy()
     rate, due = np.zeros_like(left), np.full_like(left, np.inf)
     ends = np.full_like(left, np.inf)
-    taken = np.zeros_like(load.capacity)  # bandwidth given to active flows
-    sharing = np.zeros_like(taken)  # active flows
-    joined, now = 0, 0.0
+    capacity = np.append(load.capacity, np.inf)  # the last link pads routes
+    taken, sharing = np.zeros(links + 1), np.zeros(links + 1)  # bandwidth given, flows active
     active = np.zeros(len(left), bool)
+    joined, now = 0, 0.0
+
+    def laid(rows: IntArray, each: FloatArray) -> FloatArray:
+        return maxmin.over_links(routes.take(rows, axis=1), load.weight[rows] * each, links + 1)
+
     while joined < len(order) or np.any(active):
-        soonest = due.min()
+        now = float(due.min())
         if joined < len(order):
-            soonest = min(soonest, joins[joined])
-        now = soonest
+            now = min(now, float(joins[joined]))
         limit = now + TIE * abs(now)
-        gone = np.flatnonzero(due <= limit)
-        upto = int(np.searchsorted(joins, limit, side="right"))
-        new, joined = order[joined:upto], max(upto, joined)
         floor = np.inf
+        gone = np.flatnonzero(due <= limit)
         if len(gone):
             floor = float(rate[gone].min())
             ends[gone] = due[gone]
-            active[gone] = False
-            taken -= _laid(load, gone, rate[gone])
-            sharing -= _laid(load, gone)
-            due[gone], rate[gone] = np.inf, 0.0
+            taken -= laid(gone, rate[gone])
+            sharing -= laid(gone, np.ones(len(gone)))
+            active[gone], due[gone], rate[gone] = False, np.inf, 0.0
+        upto = int(np.searchsorted(joins, limit, side="right"))
+        new, joined = order[joined:upto], upto
         if len(new):
-            active[new] = True
-            sharing += _laid(load, new)
-            crossed = take(load.indptr, load.links, new)[1]
-            floor = min(floor, float((load.capacity[crossed] / sharing[crossed]).min()))
-            rate[new] = np.inf
-        if len(gone) or len(new):
-            flows = np.flatnonzero(active & (rate >= floor * (1 - flow_kernel.MARGIN)))
-            rate[new] = 0.0
-            now = float(now)
-            indptr, links = take(load.indptr, load.links, flows)
-            free = load.capacity - taken + _laid(load, flows, rate[flows])
-            fresh = maxmin.fill(np.maximum(free, 0.0), indptr, links, load.weight[flows])
-            taken += _laid(load, flows, fresh - rate[flows])
-            left[flows] -= rate[flows] * (now - since[flows])
-            since[flows], since[new] = now, now
-            rate[flows] = fresh
-            due[flows] = now + np.maximum(left[flows], 0.0) / fresh
-        if np.count_nonzero(active) <= CROWD // 2:
+            sharing += laid(new, np.ones(len(new)))
+            crossed = routes[:, new]
+            floor = min(floor, float((capacity[crossed] / sharing[crossed]).min()))
+            active[new], since[new] = True, now
+        above = rate >= floor * (1 - flow_kernel.MARGIN)
+        above[new] = True
+        flows = np.flatnonzero(active & above)
+        free = np.maximum(capacity - taken + laid(flows, rate[flows]), 0.0)
+        fresh = maxmin.fill(free[:links], routes.take(flows, axis=1), load.weight[flows])
+        taken += laid(flows, fresh - rate[flows])
+        left[flows] -= rate[flows] * (now - since[flows])
+        since[flows], rate[flows] = now, fresh
+        due[flows] = now + np.maximum(left[flows], 0.0) / fresh
+        events -= 1
+        if events == 0 or np.count_nonzero(active) <= CROWD // 2:
             break
     left[active] -= rate[active] * (now - since[active])
     return ends, np.maximum(left, 0.0), now
-
-
-def _laid(load: _Load, rows: IntArray, rate: FloatArray | None = None) -> FloatArray:
-    """Sum rates (or just count flows) of some rows over every link."""
-    indptr, links = take(load.indptr, load.links, rows)
-    each = load.weight[rows] if rate is None else load.weight[rows] * rate
-    return np.bincount(links, np.repeat(each, np.diff(indptr)), minlength=len(load.capacity))

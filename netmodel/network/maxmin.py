@@ -56,7 +56,7 @@ def maxmin_rates(
     [2.0, 8.0, 2.0]
     """
     capacity, indptr, links, weights = checked(capacity, indptr, links, weights)
-    return fill(capacity.copy(), indptr, links, weights)
+    return fill(capacity, padded(indptr, links, len(capacity)), weights)
 
 
 def checked(
@@ -78,35 +78,47 @@ def checked(
     return capacity, indptr, links, weights
 
 
-def fill(free: FloatArray, indptr: IntArray, links: IntArray, weights: FloatArray) -> FloatArray:
-    """Share out ``free`` [B/s per link] as :func:`maxmin_rates` does; ``free`` is used up."""
-    rates = np.full(len(indptr) - 1, np.inf)
+def padded(indptr: IntArray, links: IntArray, nothing: int) -> IntArray:
+    """Return routes as columns of equal length, filled up with the link ``nothing``."""
     lengths = np.diff(indptr)
-    flows = np.flatnonzero(lengths)  # rows that are still open
-    lengths, weights = lengths[flows], weights[flows]
-    weight = np.repeat(weights, lengths)  # one entry a hop, like `links`
-    open_weight = np.bincount(links, weight, minlength=len(free))
-    share = np.empty_like(free)
+    routes = np.full((max(1, int(lengths.max(initial=0))), len(lengths)), nothing, np.int64)
+    hop = np.arange(len(links)) - np.repeat(indptr[:-1], lengths)
+    routes[hop, np.repeat(np.arange(len(lengths)), lengths)] = links
+    return routes
+
+
+def fill(free: FloatArray, routes: IntArray, weights: FloatArray) -> FloatArray:
+    """Share out ``free`` [B/s per link] as :func:`maxmin_rates` does, over padded routes."""
+    links = len(free)
+    rates = np.full(routes.shape[1], np.inf)
+    flows = np.flatnonzero((routes < links).any(axis=0))  # those still open
+    if len(flows) < len(rates):
+        routes, weights = routes.take(flows, axis=1), weights[flows]
+    free = np.append(free, np.inf)
+    open_weight = over_links(routes, weights, links + 1)
+    few = 0.5 * weights.min(initial=np.inf)  # less than this is what rounding left
     while len(flows):
-        share.fill(np.inf)
-        np.divide(free, open_weight, out=share, where=open_weight > 0.5 * weights.min())
-        starts = np.cumsum(lengths) - lengths
-        hop_share = share[links]
-        smallest = np.minimum.reduceat(hop_share, starts)
+        share = np.full(links + 1, np.inf)
+        np.divide(free, open_weight, out=share, where=open_weight > few)
+        hop_share = share.take(routes)
+        smallest = hop_share.min(axis=0)
         # A link closes when none of its flows sees a smaller share elsewhere.
-        waits = np.repeat(smallest * (1 + TIE), lengths) < hop_share
-        closing = np.ones(len(free), bool)
-        closing[links[waits]] = False
-        done = np.logical_or.reduceat(closing[links], starts)
+        waits = np.flatnonzero(hop_share > smallest * (1 + TIE))
+        closing = np.ones(links + 1, bool)
+        closing[routes.take(waits)] = False
+        closing[links] = False
+        closes = closing.take(routes).any(axis=0)
+        done, stay = np.flatnonzero(closes), np.flatnonzero(~closes)
         rates[flows[done]] = smallest[done]
-        hop_done = np.repeat(done, lengths)
-        gone = links[hop_done]
-        spent = weight[hop_done]
-        open_weight -= np.bincount(gone, spent, minlength=len(free))
-        spent *= np.repeat(smallest[done], lengths[done])
-        free -= np.bincount(gone, spent, minlength=len(free))
+        gone, spent = routes.take(done, axis=1), weights[done]
+        open_weight -= over_links(gone, spent, links + 1)
+        free -= over_links(gone, spent * smallest[done], links + 1)
         np.maximum(free, 0.0, out=free)
-        keep = ~done
-        flows, lengths, weights = flows[keep], lengths[keep], weights[keep]
-        links, weight = links[~hop_done], weight[~hop_done]
+        flows, weights, routes = flows[stay], weights[stay], routes.take(stay, axis=1)
     return rates
+
+
+def over_links(routes: IntArray, amounts: FloatArray, links: int) -> FloatArray:
+    """Sum an amount of every flow over each link that it crosses."""
+    spread = np.tile(amounts, len(routes))
+    return np.bincount(routes.ravel(), spread, minlength=links).astype(float, copy=False)

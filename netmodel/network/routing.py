@@ -135,6 +135,12 @@ class Routes:
     share: FloatArray
     paths: IntArray
 
+    def rows(self) -> tuple[IntArray, IntArray]:
+        """Return the links of all paths end to end, and where each path's begin (CSR)."""
+        used = self.paths >= 0
+        first = np.concatenate([[0], np.cumsum(used.sum(axis=1))])
+        return first, self.paths[used]
+
     def latency(self, network: Network) -> FloatArray:
         """Return the latency of each path [s]."""
         total: FloatArray = np.where(self.paths >= 0, network.latency[self.paths], 0.0).sum(axis=1)

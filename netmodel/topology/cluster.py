@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -10,9 +9,9 @@ import numpy as np
 
 from netmodel import catalog
 from netmodel.errors import InputError, ModelError
-from netmodel.graph import Block, Cables, Wiring, to_networkx
+from netmodel.graph import Block, Cables, IntArray, Wiring, to_networkx
 from netmodel.topology.family import Fabric, FabricSpec, family
-from netmodel.topology.host import Ends, Host, Hosts, Run, bundle, wire_hosts
+from netmodel.topology.host import Ends, Host, Hosts, Part, Run, bundle, wire_hosts
 from netmodel.topology.schema import ClusterSpec
 
 if TYPE_CHECKING:
@@ -68,20 +67,26 @@ class Cluster:
     @property
     def max_gpus(self) -> int | None:
         """GPUs that the design can grow to; None where nothing limits it."""
-        module = family(self.fabric.family)
-        ports = max(host.nics * host.nic_ports for host in self.hosts)
-        if getattr(module, "JOINS", "nics") == "gpus":
-            ports = max(host.gpus for host in self.hosts)
-        hosts = module.limit(self.fabric, ports) if ports else None
-        counts = self._proportion(hosts) if hosts else []
-        limits = [sum(n * host.gpus for n, host in zip(counts, self.hosts, strict=True))] * bool(
-            counts
-        )
-        if self.spec.sites and limits:
-            limits = []
-        if self.spec.max_gpus:
-            limits.append(self.spec.max_gpus)
+        limits = [self.spec.max_gpus] if self.spec.max_gpus else []
+        hosts = self._host_limit()
+        if hosts is not None and not self.spec.sites:
+            counts = self._proportion(hosts)
+            limits.append(sum(n * host.gpus for n, host in zip(counts, self.hosts, strict=True)))
         return min(limits) if limits else None
+
+    def _host_limit(self) -> int | None:
+        """Hosts that the fabric can join, counting each as the one with most ports."""
+        module = family(self.fabric.family)
+        ends = [
+            host.gpus if self._joins_gpus else host.nics * host.nic_ports for host in self.hosts
+        ]
+        limit: int | None = module.limit(self.fabric, max(1, *ends))
+        return limit
+
+    @property
+    def _joins_gpus(self) -> bool:
+        """Whether the fabric joins accelerators, not NICs."""
+        return getattr(family(self.fabric.family), "JOINS", "nics") == "gpus"
 
     def resize(self, gpus: int) -> Cluster:
         """Return the same design sized for another number of GPUs.
@@ -108,7 +113,7 @@ class Cluster:
         self._check_size(n)
         hosts = wire_hosts(self._runs(n))
         module = family(self.fabric.family)
-        ends = hosts.gpus if getattr(module, "JOINS", "nics") == "gpus" else hosts.nics
+        ends = hosts.gpus if self._joins_gpus else hosts.nics
         if self.spec.sites:
             return self._joined_sites(hosts, ends, module)
         blocks, cables = hosts.blocks, hosts.cables
@@ -158,7 +163,7 @@ class Cluster:
         """Share a number of hosts among the groups as their counts say."""
         weights = np.array([group.count or 1 for group in self.spec.nodes], float)
         edges = np.rint(np.cumsum(weights) / weights.sum() * hosts).astype(int)
-        return np.diff(edges, prepend=0).tolist()
+        return [int(n) for n in np.diff(edges, prepend=0)]
 
     def _runs(self, gpus: int) -> list[Run]:
         """Fill groups of hosts in proportion, the last host perhaps in part."""
@@ -220,7 +225,7 @@ def _with_site(block: Block, per_site: int) -> Block:
     return replace(block, attributes={**block.attributes, "site": np.asarray(node) // per_site})
 
 
-def _trunk(left: Sequence[int] | Any, right: Any, cables: int, link: Any) -> Cables:
+def _trunk(left: IntArray, right: IntArray, cables: int, link: Part) -> Cables:
     """Spread the cables between two sites evenly over their top switches."""
     k = np.arange(cables)
     ends = np.stack(

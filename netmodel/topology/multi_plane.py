@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from netmodel.graph import IntArray
 from netmodel.topology.clos import ClosSpec, Leaves, leaf_down, leaves_limit, wire_clos
 from netmodel.topology.family import Fabric
 from netmodel.topology.host import Ends
@@ -22,13 +23,13 @@ def wire(spec: Spec, ends: Ends) -> Fabric:
     ports = int(ends.port.max(initial=0)) + 1
     wanted = ends.rail * ports + ends.port
     plane = wanted % spec.planes if spec.planes else wanted
-    place = _rank_within(plane)
+    place = rank_within(plane)
     leaf = place // leaf_down(spec)
     one_rail = ports == 1 and plane is wanted
     return wire_clos(spec, ends, Leaves(plane, leaf, rail_of_plane=one_rail), "multi-plane")
 
 
-def _rank_within(group: np.ndarray) -> np.ndarray:
+def rank_within(group: IntArray) -> IntArray:
     """Number the members of each group in their order."""
     order = np.argsort(group, kind="stable")
     size = np.bincount(group)
