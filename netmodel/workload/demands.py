@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from netmodel.workload.layers import HALF, Cut, cut, expert_tokens
+from netmodel.workload.layers import HALF, Cut, cut
 from netmodel.workload.layout import Strategy
 from netmodel.workload.memory import Held, everyone_ranks, held_by_kind, shard_ranks, stage_held
 from netmodel.workload.numbers import maximum, some, where
@@ -97,7 +97,7 @@ def _experts(
 ) -> list[Demand]:
     """Dispatch to the experts and combine back; gathering among the ranks of one expert."""
     again = 1 if strategy.recompute == "full" or "moe" in strategy.recomputed else 0
-    tokens = expert_tokens(here, strategy)
+    tokens = here.own
     fp8 = recipe.fp8_dispatch and strategy.precision == "fp8"
     found: list[Demand] = []
     if some(strategy.ep > 1):
