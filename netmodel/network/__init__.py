@@ -3,6 +3,56 @@
 Reads any fabric graph; knows no model and no spec.
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from netmodel.network.tiers import Span, Tiers, tiers
 
-__all__ = ["Span", "Tiers", "tiers"]
+if TYPE_CHECKING:
+    from netmodel.network import faults
+    from netmodel.network.arrays import Network, compile_network
+    from netmodel.network.load import Hot, Loads, contention_time, link_loads
+    from netmodel.network.metrics import describe
+    from netmodel.network.ports import Ways
+    from netmodel.network.routing import POLICIES, Routes, routes
+    from netmodel.network.traffic import Exchange, Traffic
+
+__all__ = [
+    "POLICIES",
+    "Exchange",
+    "Hot",
+    "Loads",
+    "Network",
+    "Routes",
+    "Span",
+    "Tiers",
+    "Traffic",
+    "Ways",
+    "compile_network",
+    "contention_time",
+    "describe",
+    "faults",
+    "link_loads",
+    "routes",
+    "tiers",
+]
+
+_HOMES = {
+    "arrays": ("Network", "compile_network"),
+    "faults": (),
+    "load": ("Hot", "Loads", "contention_time", "link_loads"),
+    "metrics": ("describe",),
+    "ports": ("Ways",),
+    "routing": ("POLICIES", "Routes", "routes"),
+    "traffic": ("Exchange", "Traffic"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import what the closed form does not need when it is first asked for."""
+    for home, names in _HOMES.items():
+        if name == home:
+            return import_module(f"netmodel.network.{home}")
+        if name in names:
+            return getattr(import_module(f"netmodel.network.{home}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

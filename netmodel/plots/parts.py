@@ -53,6 +53,7 @@ FAMILIES = (
     ),
     Family("pipeline sends", frozenset({"pp"}), "#8c510a", "#8c510a", "...."),
     Family("data parallel", frozenset({"dp", "edp"}), ORANGE, "#b87f00", "////"),
+    Family("overhead", frozenset({"launch", "overhead", "interference"}), "#7a6a8a", "#665577"),
     Family("stragglers", frozenset({"straggler", "stragglers", "jitter"}), BLACK, BLACK),
     Family("bubble", frozenset({"bubble"}), GREY, SOFT),
 )

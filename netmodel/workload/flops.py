@@ -13,10 +13,11 @@ from netmodel.workload.parameters import parameters
 from netmodel.workload.transformer import Model
 
 
-def visible_keys(seq_len: Any, window: int | None, *, causal: bool) -> Any:
+def visible_keys(seq_len: Any, window: int | None, *, causal: bool, chunked: bool = False) -> Any:
     r"""Keys that one query meets on average.
 
-    .. math:: s, \quad s/2 \text{ (causal)}, \quad w - w^2/2s \text{ (causal, window } w < s)
+    .. math:: s, \quad s/2 \text{ (causal)}, \quad w - w^2/2s \text{ (causal, window } w < s),
+              \quad w/2 \text{ (causal, chunks of } w)
 
     Parameters
     ----------
@@ -26,6 +27,8 @@ def visible_keys(seq_len: Any, window: int | None, *, causal: bool) -> Any:
         Sliding window, w [tokens].
     causal : bool
         Whether masked pairs are left out.
+    chunked : bool
+        Whether the window cuts the sequence into chunks instead of sliding.
 
     Examples
     --------
@@ -36,7 +39,7 @@ def visible_keys(seq_len: Any, window: int | None, *, causal: bool) -> Any:
         return seq_len / 2 if causal else seq_len * 1.0
     if not causal:
         return minimum(seq_len, window) * 1.0
-    sliding = window - window * window / (2 * seq_len)
+    sliding = window / 2 if chunked else window - window * window / (2 * seq_len)
     return where(seq_len > window, sliding, seq_len / 2)
 
 
@@ -45,7 +48,8 @@ def attention_flops(model: Model, seq_len: Any, *, causal: bool) -> Any:
     share = model.windowed_share
     keys = (1 - share) * visible_keys(seq_len, None, causal=causal)
     if share:
-        keys = keys + share * visible_keys(seq_len, model.window, causal=causal)
+        window = visible_keys(seq_len, model.window, causal=causal, chunked=model.chunked)
+        keys = keys + share * window
     return 2 * model.layers * model.heads * (model.d_qk + model.d_v) * keys
 
 

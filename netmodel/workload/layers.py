@@ -91,7 +91,7 @@ def _attention_cores(model: Model, cut: Cut, strategy: Strategy) -> tuple[Attent
             )
         )  # fmt: skip
     if share:
-        keys = visible_keys(cut.seq_len, model.window, causal=True)
+        keys = visible_keys(cut.seq_len, model.window, causal=True, chunked=model.chunked)
         cores.append(
             Attention(
                 batch=cut.batch * share, heads=heads, kv_heads=kv_heads, queries=queries, keys=keys,
@@ -117,7 +117,7 @@ def _attention_streams(model: Model, cut: Cut, recipe: Recipe) -> list[Stream]:
         Stream(name="norm", bytes=HALF * norm),
         Stream(name="residual", bytes=HALF * 6 * cut.split * h + masks),
     ]
-    if not model.positions:
+    if model.rotary and not model.positions:
         streams.append(Stream(name="rope", bytes=HALF * rope))
     if not recipe.flash:
         passes = 9 if recipe.dropout else 4
@@ -232,17 +232,16 @@ def layer_work(
     cores = _attention_cores(model, here, strategy)
     streams = _attention_streams(model, here, recipe)
     work: dict[str, Work] = {}
-    if model.dense_layers:
+    if "dense" in model.kinds:
         mlp, traffic = _mlp(model, "mlp", here.tokens, model.ffn, model.ffn / here.t)
         activation = Stream(name="activation", bytes=traffic)
         work["dense"] = _layer([*gemms, *mlp], cores, [*streams, activation], strategy)
-    if model.moe is not None:
+    if model.moe is not None and "moe" in model.kinds:
         experts, moved = _moe(model, model.moe, here, strategy)
         work["moe"] = _layer([*gemms, *experts], cores, [*streams, *moved], strategy)
     work["head"] = _head(model, here)
     looked_up = (2 + (1 if model.positions else 0)) * here.split * model.hidden
     work["embedding"] = Work(streams=(Stream(name="embedding", bytes=HALF * looked_up),))
     if model.mtp:
-        layer = work["moe" if model.moe is not None else "dense"]
-        work["mtp"] = _mtp(model, here, layer, work["head"])
+        work["mtp"] = _mtp(model, here, work[model.kinds[-1]], work["head"])
     return work

@@ -58,7 +58,8 @@ class Stages:
     @property
     def distinct(self) -> tuple[Stage, ...]:
         """The ranks that differ, first to last."""
-        return tuple(dict.fromkeys((self.first, self.middle, self.last)))
+        ranks = {id(stage): stage for stage in (self.first, self.middle, self.last)}
+        return tuple(ranks.values())
 
 
 def layer_counts(model: Model, strategy: Strategy) -> tuple[Any, Any, Any]:
@@ -135,7 +136,7 @@ def stage_layers(model: Model, strategy: Strategy) -> Stages:
     )
     if alone is True:
         return Stages(first=opening, middle=opening, last=opening)
-    after = maximum(dense_first - first, 0)
+    after = maximum(dense_first - (model.layers - last), 0)
     dense_last, moe_last = kinds(last, after)
     closing = Stage(
         index=p - 1, dense=where(alone, dense, dense_last), moe=where(alone, moe, moe_last),

@@ -106,11 +106,15 @@ class Model:
     embedding_norm : bool
         Whether a norm follows the embedding (BLOOM).
     positions : int
-        Rows of a learned position table; 0 for rotary or ALiBi.
+        Rows of a learned position table; 0 for rotary positions or ALiBi.
     window : int or None
         Sliding attention window [tokens], or None.
     window_period : float
         The window holds in one of so many layers: 2 for every other one, 4/3 for three of four.
+    chunked : bool
+        The window does not slide but cuts the sequence into chunks (Llama 4).
+    rotary : bool
+        Whether queries and keys are rotated; without learned positions only ALiBi does without.
     moe, mla : Moe, Mla or None
         Experts; latent attention.
     mtp : int
@@ -139,6 +143,8 @@ class Model:
     positions: int = 0
     window: int | None = None
     window_period: float = 1
+    chunked: bool = False
+    rotary: bool = True
     moe: Moe | None = None
     mla: Mla | None = None
     mtp: int = 0
@@ -181,6 +187,12 @@ class Model:
     def dense_layers(self) -> int:
         """Layers with a dense MLP."""
         return self.layers - self.moe_layers
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """Kinds of layers that the model has: ``dense``, ``moe``, or both in this order."""
+        moe = self.moe_layers
+        return (("dense",) if moe < self.layers else ()) + (("moe",) if moe else ())
 
     @property
     def windowed_share(self) -> float:

@@ -1,0 +1,207 @@
+"""The best parallel layouts of a model on a cluster: enumerate, drop what cannot be, rank.
+
+Numbers of a layout are arrays, one element a candidate, under each choice of the settings that are
+words (schedule, recompute). Divisibility and memory drop most of them at once; the rest are timed
+in one call and ranked by step time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from netmodel.errors import ModelError
+from netmodel.graph import IntArray
+from netmodel.network import tiers
+from netmodel.training import step
+from netmodel.training.frameworks import software_of
+from netmodel.units import format_size
+from netmodel.workload import Model, Strategy, memory, possible
+
+if TYPE_CHECKING:
+    from netmodel.topology import Cluster
+    from netmodel.training import Step
+
+BoolArray = npt.NDArray[np.bool_]
+
+SCHEDULES = ("1f1b", "interleaved", "zb-h1", "zb-v", "dualpipe")
+RECOMPUTES = ("none", "selective", "full")
+MICRO_BATCHES = (1, 2, 4, 8)
+VIRTUAL = (2, 3, 4, 5, 6, 8, 10, 12)
+OVERLAPS = ("sequence_parallel", "overlap_dp", "overlap_tp", "overlap_ep")
+"""Habits of the framework that a search does not change."""
+
+NUMBERS = ("tp", "pp", "dp", "ep", "vpp", "micro_batch", "zero")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Search:
+    """The answer of one search.
+
+    Attributes
+    ----------
+    evaluated : int
+        Distinct strategies whose step time was computed: those that divide and fit.
+    feasible : int
+        The same.
+    best : tuple of Step
+        The fastest first.
+    """
+
+    evaluated: int
+    feasible: int
+    best: tuple[Step, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON object of ``netmodel search``, without the time it took."""
+        return {
+            "evaluated": self.evaluated,
+            "feasible": self.feasible,
+            "best": [each.to_dict() for each in self.best],
+        }
+
+
+def search(
+    model: Model,
+    cluster: Cluster,
+    gpus: int,
+    *,
+    seq_len: int,
+    global_batch: int,
+    precision: str = "bf16",
+    micro_batch: int | None = None,
+    fidelity: str = "closed",
+    top: int = 10,
+) -> Search:
+    """Rank the layouts of a model by step time.
+
+    Parameters
+    ----------
+    seq_len, global_batch : int
+        Tokens in one sequence; sequences in one step.
+    micro_batch : int, optional
+        Keep to this one.
+    top : int
+        How many to return.
+
+    Raises
+    ------
+    ModelError
+        When no layout divides and fits, saying what comes closest.
+    """
+    software = software_of(None, cluster.software or {})
+    habits = {name: software.defaults[name] for name in OVERLAPS}
+    base = Strategy(global_batch=global_batch, precision=precision, **habits)
+    if model.moe is not None:
+        base = replace(base, overlap_ep=True)
+    grid = _grid(model, cluster, gpus, (micro_batch,) if micro_batch else MICRO_BATCHES)
+    capacity = float(cluster.accelerator.memory)
+    ranked: list[tuple[float, str, Strategy]] = []
+    evaluated, least = 0, np.inf
+    for schedule, recompute in product(SCHEDULES, RECOMPUTES):
+        tried = replace(base, schedule=schedule, recompute=recompute)
+        candidates = _divide(model, gpus, seq_len, tried, grid)
+        if not len(candidates.tp):
+            continue
+        need = memory(model, candidates, seq_len, software.recipe)["total"]
+        least = min(least, float(np.min(need)))
+        candidates = _take(candidates, np.broadcast_to(need, candidates.tp.shape) <= capacity)
+        if not len(candidates.tp):
+            continue
+        evaluated += len(candidates.tp)
+        seconds = step(model, cluster, candidates, gpus=gpus, seq_len=seq_len).step_time
+        order = np.argsort(seconds, kind="stable")[:top]
+        found = [_pick(candidates, int(i)) for i in order]
+        ranked += [
+            (float(seconds[i]), str(each), each) for i, each in zip(order, found, strict=True)
+        ]
+    if not ranked:
+        raise _nothing(model, cluster, gpus, global_batch, least)
+    ranked.sort(key=lambda row: row[:2])
+    best = tuple(
+        step(model, cluster, each, gpus=gpus, seq_len=seq_len, fidelity=fidelity)
+        for _, _, each in ranked[:top]
+    )
+    return Search(evaluated=evaluated, feasible=evaluated, best=best)
+
+
+def _grid(model: Model, cluster: Cluster, gpus: int, sizes: Sequence[int]) -> dict[str, IntArray]:
+    """Every combination of the numbers of a layout, tensor parallelism inside one domain."""
+    domain = int(tiers(cluster.wiring(gpus)).unit[0])
+    axes = (
+        [each for each in divisors(model.heads) if each <= domain],
+        [each for each in divisors(gpus) if each <= model.layers],
+        divisors(model.moe.experts if model.moe else 1),
+        (1, *VIRTUAL),
+        sizes,
+        (1, 3),
+    )
+    mesh = np.meshgrid(*(np.array(axis, int) for axis in axes), indexing="ij")
+    tp, pp, ep, vpp, micro_batch, zero = (axis.ravel() for axis in mesh)
+    whole = gpus % (tp * pp) == 0
+    # Sharding weights in a pipeline would gather them for every micro-batch.
+    whole &= (zero == 1) | (pp == 1)
+    names = ("tp", "pp", "ep", "vpp", "micro_batch", "zero")
+    columns = (tp, pp, ep, vpp, micro_batch, zero)
+    kept = {name: column[whole] for name, column in zip(names, columns, strict=True)}
+    return {**kept, "dp": gpus // (kept["tp"] * kept["pp"])}
+
+
+def divisors(number: int) -> list[int]:
+    """Return the divisors, growing.
+
+    >>> divisors(12)
+    [1, 2, 3, 4, 6, 12]
+    """
+    return [each for each in range(1, number + 1) if number % each == 0]
+
+
+def _divide(
+    model: Model, gpus: int, seq_len: int, base: Strategy, grid: dict[str, IntArray]
+) -> Strategy:
+    """Keep the layouts of a schedule that divide what they cut."""
+    virtual = grid["vpp"] > 1
+    here = virtual if base.schedule == "interleaved" else ~virtual
+    if base.schedule != "1f1b":
+        here = here & (grid["pp"] > 1)
+    candidates = replace(base, **{name: column[here] for name, column in grid.items()})
+    good = np.asarray(possible(model, candidates, gpus, seq_len))
+    good = np.broadcast_to(good, candidates.tp.shape)
+    if base.schedule == "interleaved":  # Megatron-LM's order needs whole rounds of the pipeline
+        good = good & (candidates.micro_batches % candidates.pp == 0)
+    return _take(candidates, good)
+
+
+def _take(candidates: Strategy, chosen: BoolArray) -> Strategy:
+    """Keep some of many layouts."""
+    return replace(candidates, **{name: getattr(candidates, name)[chosen] for name in NUMBERS})
+
+
+def _pick(candidates: Strategy, i: int) -> Strategy:
+    """One of many layouts, in plain numbers."""
+    return replace(candidates, **{name: int(getattr(candidates, name)[i]) for name in NUMBERS})
+
+
+def _nothing(
+    model: Model, cluster: Cluster, gpus: int, global_batch: int, least: float
+) -> ModelError:
+    """Say why no layout is left, and what would help."""
+    where = f"{model.name} on {gpus:,} GPUs of {cluster.name}"
+    if not np.isfinite(least):
+        return ModelError(
+            f"no layout divides {global_batch:,} sequences over {gpus:,} GPUs",
+            where=where,
+            remedy="Choose a global batch with more divisors, or another number of GPUs.",
+        )
+    capacity = float(cluster.accelerator.memory)
+    return ModelError(
+        f"no layout fits: the smallest needs {format_size(least)} a GPU, "
+        f"{format_size(least - capacity)} more than it has",
+        where=where,
+        remedy="Use more GPUs, or GPUs with more memory.",
+    )

@@ -1,0 +1,126 @@
+"""What a framework does unless told otherwise: data, one record a framework and release.
+
+``catalog/data/training_frameworks.csv`` says what each overlaps, shards, recomputes and keeps by
+default, since which release, and where that is documented. A release that is not listed behaves
+like the newest one before it; a framework that is not listed like ``default``.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from netmodel.training.factors import release
+from netmodel.workload.layout import Strategy
+from netmodel.workload.recipe import Recipe
+
+TABLE = Path(__file__).parents[1] / "catalog" / "data" / "training_frameworks.csv"
+DEFAULT = "default"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Software:
+    """A framework at one release.
+
+    Attributes
+    ----------
+    framework, version : str
+        As asked for; an empty version means the newest.
+    recipe : Recipe
+        Bytes it keeps and sends.
+    defaults : mapping
+        Strategy fields that it sets when nobody does.
+    source : str
+        Where that is documented.
+    """
+
+    framework: str
+    version: str = ""
+    recipe: Recipe = field(default_factory=Recipe)
+    defaults: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    source: str = ""
+
+
+@lru_cache(maxsize=1)
+def _records() -> tuple[dict[str, str], ...]:
+    with TABLE.open(newline="", encoding="utf-8") as lines:
+        return tuple(csv.DictReader(lines))
+
+
+def frameworks() -> tuple[str, ...]:
+    """Names of all frameworks that are described."""
+    return tuple(dict.fromkeys(row["framework"] for row in _records()))
+
+
+@lru_cache(maxsize=256)
+def software(framework: str = DEFAULT, version: str = "") -> Software:
+    """Describe a framework at a release; unknown ones behave like ``default``.
+
+    >>> software("llm-foundry").defaults["zero"], software("nobody-knows").defaults["zero"]
+    (3, 1)
+    """
+    rows = [row for row in _records() if row["framework"] == framework]
+    if not rows:
+        rows = [row for row in _records() if row["framework"] == DEFAULT]
+    rows.sort(key=lambda row: release(row["since"]))
+    asked = release(version)
+    older = [row for row in rows if not asked or release(row["since"]) <= asked]
+    row = (older or rows)[-1]
+    return Software(
+        framework=framework,
+        version=version,
+        recipe=Recipe(
+            flash=row["flash"] == "yes",
+            dropout=row["dropout"] == "yes",
+            gradient=float(row["gradient_bytes"]),
+            gradient_message=float(row["gradient_bytes"]),
+            fp8_dispatch=row["fp8_dispatch"] == "yes",
+            reshard=row["reshard"] == "yes",
+            regather=row["regather"] == "yes",
+            reduce_each=row["reduce_each"] == "yes",
+        ),
+        defaults={
+            "zero": int(row["zero"]),
+            "recompute": row["recompute"],
+            "sequence_parallel": row["sequence_parallel"] == "yes",
+            "overlap_dp": row["overlap_dp"] == "yes",
+            "overlap_tp": row["overlap_tp"] == "yes",
+            "overlap_ep": row["overlap_ep"] == "yes",
+            "balanced_stages": row["balanced_stages"] == "yes",
+            "micro_batch": int(row["micro_batch"]),
+            "context": row["context"],
+        },
+        source=row["source"],
+    )
+
+
+def software_of(asked: Any, stated: Mapping[str, Any]) -> Software:
+    """Return what the caller asked for, else what the cluster states, else the default.
+
+    Parameters
+    ----------
+    asked : Software, str, tuple or None
+        ``"nemo"``, ``"nemo 24.07"`` or ``("nemo", "24.07")``.
+    stated : mapping
+        A cluster's ``software``: ``framework`` and ``version``.
+    """
+    if isinstance(asked, Software):
+        return asked
+    if asked is None:
+        return software(str(stated.get("framework", DEFAULT)), str(stated.get("version", "")))
+    if isinstance(asked, str):
+        name, _, version = asked.replace("@", " ").partition(" ")
+        return software(name, version.strip())
+    return software(*asked)
+
+
+def completed(strategy: Strategy, framework: Software, stated: frozenset[str]) -> Strategy:
+    """Fill the fields of a strategy that nobody stated with the framework's defaults."""
+    from dataclasses import replace
+
+    missing = {name: value for name, value in framework.defaults.items() if name not in stated}
+    return replace(strategy, **missing)

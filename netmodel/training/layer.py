@@ -1,0 +1,108 @@
+"""One layer on one rank for one micro-batch: kernels, waits for messages, waits for the host."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from netmodel.training.kernels import Rates, again, backward, forward
+from netmodel.training.overlap import exposed, launch_wait, sharded
+from netmodel.training.plan import Plan
+
+Parts = dict[str, Any]
+COMPUTE = ("gemm", "attention", "elementwise", "recompute")
+WAITS = ("tp", "cp", "ep", "dp", "launch")
+PARTS = (*COMPUTE, *WAITS)
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """Times of one layer and micro-batch [s].
+
+    Attributes
+    ----------
+    forward, backward : mapping of str to float or array
+        By part: :data:`PARTS`.
+    weight : float or array
+        The part of the backward pass that a schedule may postpone.
+    hidden : mapping of str to float or array
+        Communication under compute, by dimension.
+    """
+
+    forward: Mapping[str, Any]
+    backward: Mapping[str, Any]
+    weight: Any
+    hidden: Mapping[str, Any]
+
+
+def total(parts: Mapping[str, Any]) -> Any:
+    """Add up a breakdown."""
+    seconds: Any = 0.0
+    for value in parts.values():
+        seconds = seconds + value
+    return seconds
+
+
+def layer(plan: Plan, kind: str, rates: Rates, factors: Mapping[str, Any]) -> Layer:
+    """Add up one layer of a kind (or the embedding, the head, a multi-token module)."""
+    work = plan.work[kind]
+    repeated = again(work, plan.recomputed if kind in ("dense", "moe") else frozenset())
+    ahead = forward(work, rates)
+    back, weight = backward(work, rates, accumulate=1.0 - plan.sharded)
+    redo = forward(repeated, rates).total
+    full = "full" in plan.recomputed
+    hidden: Parts = {}
+    passes = []
+    for phase, kernels, extra in (("forward", ahead, 0.0), ("backward", back, redo)):
+        parts: Parts = {
+            "gemm": kernels.gemm,
+            "attention": kernels.attention,
+            "elementwise": kernels.elementwise,
+            "recompute": extra,
+        }
+        gpu = kernels.total + extra
+        for dimension in ("tp", "cp", "ep"):
+            message = _message(plan, dimension, phase, kind)
+            if dimension == "ep":
+                message = message + _message(plan, "etp", phase, kind)
+            wait = message
+            if dimension == "tp":
+                wait = message * (1.0 - plan.overlap_tp * (1.0 - factors["tp_exposed"]))
+            elif dimension == "cp":
+                wait = exposed(message, factors["cp_exposed"], kernels.attention)
+            elif plan.schedule != "dualpipe":
+                under = exposed(message, factors["ep_exposed"], gpu)
+                wait = plan.overlap_ep * under + (1.0 - plan.overlap_ep) * message
+            parts[dimension] = wait
+            hidden[dimension] = hidden.get(dimension, 0.0) + message - wait
+        waiting = parts["tp"] + parts["cp"] + parts["ep"]
+        gathered = _message(plan, "dp", phase, kind) + _message(plan, "edp", phase, kind)
+        parts["dp"] = sharded(gathered, factors["fsdp_exposed"], gpu + waiting)
+        hidden["dp"] = hidden.get("dp", 0.0) + gathered - parts["dp"]
+        host = _host(plan, kind, factors, backward=phase == "backward", full=full)
+        parts["launch"] = launch_wait(gpu + waiting + parts["dp"], host)
+        passes.append(parts)
+    return Layer(passes[0], passes[1], weight, hidden)
+
+
+def _message(plan: Plan, dimension: str, phase: str, kind: str) -> Any:
+    return plan.messages.get((dimension, phase, kind), 0.0)
+
+
+def _host(
+    plan: Plan, kind: str, factors: Mapping[str, Any], *, backward: bool, full: bool
+) -> Any:
+    """Time that the host takes to launch one pass of a layer [s].
+
+    A host that serves a whole node's tensor-parallel group waits for the slowest of its ranks.
+    """
+    if kind not in ("dense", "moe"):
+        return 0.0
+    launch = factors["host_layer"]
+    if kind == "moe":
+        launch = factors["host_moe"] + factors["host_expert"] * plan.local_experts
+    spread = 1.0 + factors["host_spread"] * (plan.tp / 8) * (plan.tp / 8)
+    if backward:
+        launch = launch * (factors["host_backward"] + (1.0 if full else 0.0))
+    return launch * spread

@@ -1,0 +1,113 @@
+"""Everything that the time of one step follows from, once its messages are timed.
+
+A plan knows no GPU and no factor: the same plan is added up for other rates, and many plans of one
+structure are added up at once as arrays (calibration does both).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from netmodel.training.messages import Message
+from netmodel.workload import (
+    Model,
+    Recipe,
+    Stage,
+    Strategy,
+    Work,
+    layer_work,
+    stage_layers,
+)
+from netmodel.workload.demands import heaviest_held
+from netmodel.workload.memory import shard_ranks
+
+Waits = Mapping[tuple[str, str], Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """One step, or many of one structure; every number may be an array.
+
+    Attributes
+    ----------
+    work : mapping of str to Work
+        Forward work of one micro-batch by layer kind.
+    stages : tuple of Stage
+        First, fullest middle and last pipeline rank.
+    recomputed : frozenset of str
+        Modules that run again in the backward pass.
+    schedule : str
+        Pipeline schedule.
+    messages : mapping
+        Seconds by (dimension, phase, layer) of all messages, each when nothing else runs [s].
+    pp, vpp, tp, micro_batches : int or array
+        Pipeline and virtual stages, tensor-parallel ranks, micro-batches a step.
+    sharded : float or array
+        1 where weights are gathered layer by layer (ZeRO-3), else 0.
+    overlap_dp, overlap_tp, overlap_ep : float or array
+        1 where the framework hides that communication.
+    updated : float or array
+        Parameters whose optimizer states one rank updates.
+    local_experts : float or array
+        Routed experts on one rank.
+    gpus : int or array
+        GPUs of the job.
+    """
+
+    work: Mapping[str, Work]
+    stages: tuple[Stage, Stage, Stage]
+    recomputed: frozenset[str]
+    schedule: str
+    messages: Mapping[tuple[str, str, str], Any]
+    pp: Any
+    vpp: Any
+    tp: Any
+    micro_batches: Any
+    sharded: Any
+    overlap_dp: Any
+    overlap_tp: Any
+    overlap_ep: Any
+    updated: Any
+    local_experts: Any
+    gpus: Any
+
+
+def plan(
+    model: Model,
+    strategy: Strategy,
+    seq_len: Any,
+    recipe: Recipe,
+    messages: tuple[Message, ...],
+) -> Plan:
+    """Gather what a step follows from."""
+    stages = stage_layers(model, strategy)
+    seconds: dict[tuple[str, str, str], Any] = {}
+    for each in messages:
+        demand = each.demand
+        key = (demand.dimension, demand.phase, demand.layer)
+        seconds[key] = seconds.get(key, 0.0) + each.seconds
+    held = heaviest_held(model, strategy)
+    shared, experts = shard_ranks(strategy)
+    whole = held.shared + held.expert
+    parts = held.shared / shared + held.expert / experts
+    spread = (strategy.zero >= 1) * 1.0
+    return Plan(
+        work=layer_work(model, strategy, seq_len, recipe),
+        stages=(stages.first, stages.middle, stages.last),
+        recomputed=strategy.recomputed,
+        schedule=strategy.schedule,
+        messages=seconds,
+        pp=strategy.pp,
+        vpp=strategy.vpp,
+        tp=strategy.tp,
+        micro_batches=strategy.micro_batches,
+        sharded=(strategy.zero >= 3) * 1.0,
+        overlap_dp=strategy.overlap_dp * 1.0,
+        overlap_tp=strategy.overlap_tp * 1.0,
+        overlap_ep=strategy.overlap_ep * 1.0,
+        updated=spread * parts + (1 - spread) * whole,
+        local_experts=model.moe.experts / strategy.ep if model.moe else 0.0,
+        gpus=strategy.gpus,
+    )

@@ -1,0 +1,166 @@
+"""One training step of a model on a cluster under a layout."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from netmodel.catalog.accelerators import Accelerator
+from netmodel.errors import InputError
+from netmodel.network.tiers import Tiers, tiers
+from netmodel.training.breakdown import Step
+from netmodel.training.compose import Sum, add_up
+from netmodel.training.factors import factors, peaks, rates
+from netmodel.training.frameworks import Software, software_of
+from netmodel.training.layer import total
+from netmodel.training.messages import Message, Wires, messages
+from netmodel.training.plan import Plan, plan
+from netmodel.workload import Model, Strategy, demands, flops_per_token, memory
+
+if TYPE_CHECKING:
+    from netmodel.topology import Cluster
+
+FIDELITIES = ("closed",)
+
+
+def step(
+    model: Model,
+    cluster: Cluster,
+    strategy: Strategy,
+    *,
+    gpus: int,
+    seq_len: int,
+    software: Any = None,
+    fidelity: str = "closed",
+) -> Step:
+    """Time one training step.
+
+    Parameters
+    ----------
+    model : Model
+    cluster : Cluster
+        Anything with ``accelerator``, ``software`` and ``wiring(gpus)``.
+    strategy : Strategy
+        The layout; its numbers may be arrays, all of the same ``gpus``.
+    gpus, seq_len : int
+        GPUs of the job; tokens in one sequence.
+    software : Software, str or tuple, optional
+        Framework and release; the cluster's own, or a current Megatron-like one.
+    fidelity : str
+        ``"closed"``.
+
+    Raises
+    ------
+    InputError
+        When the fidelity is unknown.
+    """
+    if fidelity not in FIDELITIES:
+        raise InputError(
+            f"fidelity is {fidelity!r}", where="--fidelity", remedy=f"Use {' or '.join(FIDELITIES)}."
+        )
+    chosen = software_of(software, cluster.software or {})
+    accelerator = cluster.accelerator
+    fabric = tiers_of(cluster, gpus)
+    made, timed = planned(model, strategy, seq_len, fabric, accelerator.generation, chosen)
+    values = factors(accelerator, chosen.framework, chosen.version)
+    attained = rates(
+        accelerator, values, precision=strategy.precision, flash=chosen.recipe.flash
+    )
+    added = add_up(made, attained, values)
+    return answer(model, strategy, seq_len, accelerator, chosen, added, timed, fabric)
+
+
+def tiers_of(cluster: Cluster, gpus: int) -> Tiers:
+    """Return the tiers of a cluster at one size; the last few are remembered."""
+    for known, size, found in _TIERS:
+        if known is cluster and size == gpus:
+            return found
+    found = tiers(cluster.wiring(gpus))
+    _TIERS.append((cluster, gpus, found))
+    del _TIERS[:-64]
+    return found
+
+
+_TIERS: list[tuple[Any, int, Tiers]] = []
+
+
+def planned(
+    model: Model,
+    strategy: Strategy,
+    seq_len: Any,
+    fabric: Tiers,
+    generation: str,
+    software: Software,
+) -> tuple[Plan, tuple[Message, ...]]:
+    """Plan a step and time its messages; plain layouts are remembered."""
+    try:
+        return _remembered(model, strategy, seq_len, fabric, generation, software)
+    except TypeError:  # arrays do not hash
+        return _planned(model, strategy, seq_len, fabric, generation, software)
+
+
+def _planned(
+    model: Model,
+    strategy: Strategy,
+    seq_len: Any,
+    fabric: Tiers,
+    generation: str,
+    software: Software,
+) -> tuple[Plan, tuple[Message, ...]]:
+    asked = demands(model, strategy, seq_len, software.recipe)
+    timed = messages(asked, model, strategy, Wires.of(fabric, generation))
+    return plan(model, strategy, seq_len, software.recipe, timed), timed
+
+
+_remembered = lru_cache(maxsize=4096)(_planned)
+
+
+def answer(
+    model: Model,
+    strategy: Strategy,
+    seq_len: Any,
+    accelerator: Accelerator,
+    software: Software,
+    added: Sum,
+    timed: tuple[Message, ...],
+    fabric: Tiers,
+) -> Step:
+    """Turn sums into the answer: rates, utilisation, memory, bottleneck."""
+    seconds = total(added.parts)
+    tokens = strategy.global_batch * seq_len
+    gpus = strategy.gpus
+    flops = flops_per_token(model, seq_len, causal=True) * tokens
+    peak, _ = peaks(accelerator, strategy.precision)
+    held = dict(memory(model, strategy, seq_len, software.recipe))
+    held["capacity"] = accelerator.memory
+    return Step(
+        gpus=gpus,
+        step_time=seconds,
+        breakdown=added.parts,
+        hidden=added.hidden,
+        memory=held,
+        mfu=flops / (seconds * gpus * peak),
+        model_flops=flops,
+        tokens_per_s_per_gpu=tokens / (seconds * gpus),
+        strategy=strategy,
+        bottleneck=bottleneck(added, timed, fabric),
+        view=added.view,
+        software=f"{software.framework} {software.version}".strip(),
+    )
+
+
+def bottleneck(added: Sum, timed: tuple[Message, ...], fabric: Tiers) -> dict[str, Any]:
+    """Name the tier, its links and the operation of the message that costs most; of plain layouts.
+
+    Among the dimensions, the one that is waited for longest; of its messages, the longest.
+    """
+    waits = {name: added.parts.get(name, 0.0) for name in ("tp", "cp", "ep", "dp", "pp")}
+    if not all(isinstance(value, int | float) for value in waits.values()) or not timed:
+        return {"tier": None, "links": [], "collective": None}
+    slowest = max(waits, key=lambda name: waits[name])
+    own = {"dp": ("dp", "edp", "replica"), "ep": ("ep", "etp")}.get(slowest, (slowest,))
+    mine = [each for each in timed if each.demand.dimension in own] or list(timed)
+    message = max(mine, key=lambda each: float(each.seconds))
+    tier = str(message.tier)
+    links = [link for name, link in zip(fabric.names, fabric.links, strict=True) if name == tier]
+    return {"tier": tier, "links": links, "collective": f"{slowest} {message.demand.kind}"}
