@@ -228,7 +228,7 @@ class Ledger:
         gpus = ways.network.gpus
         self.up.add(np.repeat(gpus[rank], rails), gpus[sender].ravel(), size)
         taken = m - np.bincount(home)[home] - np.bincount(pairs[1][1], minlength=len(rank))
-        received: FloatArray = np.multiply(exchange.size, taken, dtype=float)
+        received = np.asarray(exchange.size * taken, dtype=np.float64)
         even = ~odd.ravel()
         for turn in range(ways.port.shape[1]):
             share = 1 / ways.port.shape[1]
