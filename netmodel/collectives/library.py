@@ -234,7 +234,7 @@ def find_library(
             network=find("algorithm", "network", name) * network,
             port_decline=find("algorithm", "port_decline", name) or None,
             ramp_growth=find("algorithm", "ramp_growth", name) or None,
-            copy=find("algorithm", "copy", name),
+            copy=find("copy", "rate", f"{name} {generation}", link),
             step=find("algorithm", "step", name),
             fill=find("algorithm", "fill", name),
             slope=find("algorithm", "slope", name),
