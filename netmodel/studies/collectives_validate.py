@@ -21,7 +21,9 @@ EXCLUDED = MEASURED.with_name("collectives_excluded.csv")
 REGIMES = ((65536, "< 64 KiB"), (2**24, "64 KiB - 16 MiB"), (float("inf"), ">= 16 MiB"))
 
 
-def validate_collectives(path: Path | str | None = None, *, held_out: bool = False) -> dict[str, Any]:
+def validate_collectives(
+    path: Path | str | None = None, *, held_out: bool = False
+) -> dict[str, Any]:
     """Predict every row of a CSV and summarise the errors.
 
     Parameters

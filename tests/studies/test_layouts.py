@@ -49,7 +49,9 @@ def test_a_stated_layout_is_kept_to_the_letter():
 
 
 def test_options_complete_a_stated_layout():
-    request = Request(strategy="tp=2", global_batch=64, micro_batch=2, precision="fp8", seq_len=2048)
+    request = Request(
+        strategy="tp=2", global_batch=64, micro_batch=2, precision="fp8", seq_len=2048
+    )
     choice = choose(LLAMA, H100, 16, request)
     kept = choice.strategy
     assert (kept.global_batch, kept.micro_batch, kept.precision) == (64, 2, "fp8")
