@@ -167,10 +167,11 @@ class Ends:
     first: int
 
     def take(self, chosen: Any, first: int) -> Ends:
-        """Return some of the ends, for a fabric whose switches start at ``first``."""
+        """Return some of the ends, hosts counted anew, for switches that start at ``first``."""
+        node = self.node[chosen]
         return Ends(
             index=self.index[chosen],
-            node=self.node[chosen],
+            node=node - node.min(initial=int(node[0]) if len(node) else 0),
             rail=self.rail[chosen],
             port=self.port[chosen],
             bandwidth=self.bandwidth[chosen],

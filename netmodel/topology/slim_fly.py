@@ -99,7 +99,7 @@ def _generators(q: int, powers: IntArray) -> tuple[IntArray, IntArray]:
         return powers[0::2], odd
     half = (q + 1) // 2  # 2 w
     first = np.concatenate([powers[0 : half - 1 : 2], powers[half - 1 : q - 1 : 2]])
-    second = np.concatenate([powers[1:half:2], powers[half : q - 1 : 2]])
+    second = np.concatenate([powers[1:half:2], powers[half : q - 1 : 2], powers[:1]])
     return first, second
 
 
