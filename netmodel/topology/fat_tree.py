@@ -25,6 +25,6 @@ def wire(spec: Spec, ends: Ends) -> Fabric:
     return wire_clos(spec, ends, Leaves(np.zeros(len(order), int), leaf), "fat-tree")
 
 
-def limit(spec: Spec, ports: int) -> int | None:
-    """Hosts of ``ports`` NIC ports that fit."""
-    return leaves_limit(spec) * leaf_down(spec) // ports
+def limit(spec: Spec, nics: int, ports: int) -> int | None:
+    """Hosts of ``nics`` NICs with ``ports`` ports each that fit."""
+    return leaves_limit(spec) * leaf_down(spec) // (nics * ports)

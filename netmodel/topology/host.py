@@ -204,7 +204,7 @@ def wire_hosts(runs: Sequence[Run]) -> Hosts:
         node = 0
         for number, run in enumerate(runs):
             starts[kind, number] = first
-            made = _nvswitches(run) if kind == "nvswitch" else _block(run, kind, node)
+            made = _nvswitches(run, node) if kind == "nvswitch" else _block(run, kind, node)
             if made is not None:
                 blocks.append(made)
                 first += made.size
@@ -242,7 +242,7 @@ def _block(run: Run, kind: str, node: int) -> Block | None:
     )
 
 
-def _nvswitches(run: Run) -> Block | None:
+def _nvswitches(run: Run, node: int) -> Block | None:
     """Number the NVSwitch chips, domain by domain."""
     host = run.host
     if host.scaleup != "nvswitch":
@@ -251,12 +251,15 @@ def _nvswitches(run: Run) -> Block | None:
     chips = len(host.nvswitch_links)
     if domains == 0:
         return None
+    attributes: dict[str, Any] = {"model": host.nvswitch, "latency": host.nvswitch_latency}
+    if host.domain == 1:
+        attributes["node"] = np.repeat(np.arange(node, node + run.hosts), chips)
     label = run.label.replace("node", "domain") if host.domain > 1 else run.label
     return Block(
         kind="nvswitch",
         shape=(domains, chips),
         label=f"{label}-nvswitch{{1}}",
-        attributes={"model": host.nvswitch, "latency": host.nvswitch_latency},
+        attributes=attributes,
     )
 
 

@@ -39,7 +39,7 @@ def rank_within(group: IntArray) -> IntArray:
     return rank
 
 
-def limit(spec: Spec, ports: int) -> int | None:
-    """Hosts that fit: each has ``ports / planes`` ports in every plane."""
-    each = -(-ports // (spec.planes or ports))
+def limit(spec: Spec, nics: int, ports: int) -> int | None:
+    """Hosts that fit: each has ``nics * ports / planes`` ports in every plane."""
+    each = -(-nics * ports // (spec.planes or nics * ports))
     return leaves_limit(spec) * leaf_down(spec) // each

@@ -29,6 +29,6 @@ def wire(spec: Spec, ends: Ends) -> Fabric:
     return wire_clos(spec, ends, Leaves(rail, leaf, rail_of_plane=True), "rail-only")
 
 
-def limit(spec: Spec, ports: int) -> int | None:
+def limit(spec: Spec, nics: int, ports: int) -> int | None:
     """Hosts that fit: a rail takes one NIC of each domain."""
-    return leaves_limit(spec) * leaf_down(spec) * spec.domain_hosts
+    return leaves_limit(spec) * leaf_down(spec) // ports * spec.domain_hosts

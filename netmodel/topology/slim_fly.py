@@ -125,8 +125,8 @@ def wire(spec: Spec, ends: Ends) -> Fabric:
     return Fabric((block,), cables, ends.first + np.arange(size.routers))
 
 
-def limit(spec: Spec, ports: int) -> int | None:
-    """Hosts of ``ports`` NIC ports that fit.
+def limit(spec: Spec, nics: int, ports: int) -> int | None:
+    """Hosts of ``nics`` NICs with ``ports`` ports each that fit.
 
     Raises
     ------
@@ -141,4 +141,4 @@ def limit(spec: Spec, ports: int) -> int | None:
             f"a router needs {size.network_radix} + {each} ports and has {spec.ports}",
             where="fabric.q",
         )
-    return size.routers * each // ports
+    return size.routers * each // (nics * ports)

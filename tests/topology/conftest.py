@@ -52,6 +52,7 @@ def one_nic_hosts():
                     "gpus": 1,
                     "nic": "ConnectX-7",
                     "nics": fabric.pop("nics", 1),
+                    "nic_ports": fabric.pop("nic_ports", 1),
                 },
                 "fabric": {"link": "InfiniBand-NDR", **fabric},
             }

@@ -3,7 +3,8 @@
 import pytest
 from netmodel.topology import load_cluster
 
-# docs.nvidia.com/dgx-superpod, B200 architecture: nodes, leaf, spine, core, node-leaf, leaf-spine, spine-core
+# nodes, leaf, spine, core, node-leaf, leaf-spine, spine-core
+# docs.nvidia.com/dgx-superpod, B200 architecture
 B200 = [
     (64, 16, 8, 0, 512, 512, 0),
     (128, 32, 16, 0, 1024, 1024, 0),
