@@ -209,6 +209,31 @@ def test_a_flow_without_links_or_bytes_ends_when_it_joins():
     assert ends.tolist() == [1.0, 3.0, 4.0]
 
 
+def test_a_sprayed_flow_uses_each_path_for_its_part(engine):
+    """Half of a crosses each of two links of 10, b the one and c the other: 6.67 B/s for all."""
+    indptr, links = rows([[0, 1], [0], [1]])
+    parts = [0.5, 0.5, 1.0, 1.0]
+    capacity, latency = [10.0, 10.0], [2.0, 4.0]
+    alone = simulate(capacity, latency, [0, 2], [0, 1], 100.0, 0.0, parts=[0.5, 0.5])
+    assert alone == pytest.approx([3.0 + 100 / 20])
+    ends = simulate(capacity, [0.0, 0.0], indptr, links, [100.0, 50.0, 100.0], 0.0, parts=parts)
+    assert ends == pytest.approx([15.0, 7.5, 15.0])
+
+
+@settings(max_examples=50, deadline=None)
+@given(loads(), st.integers(1, 4), st.sampled_from(ENGINES))
+def test_flows_sprayed_over_copies_of_a_fabric_end_as_on_one(load, copies, engine):
+    capacity, latency, routes, size, start = load
+    n = len(capacity)
+    sprayed = [[link + n * copy for copy in range(copies) for link in route] for route in routes]
+    parts = np.full(sum(map(len, sprayed)), 1 / copies)
+    every = (np.tile(capacity / copies, copies), np.tile(latency, copies), *rows(sprayed))
+    with pytest.MonkeyPatch.context() as patch:
+        only(patch, engine)
+        ends = simulate(*every, size, start, parts=parts)
+    assert ends == pytest.approx(simulate(capacity, latency, *rows(routes), size, start), rel=1e-7)
+
+
 def test_no_flows_end_never():
     assert simulate([1.0], [0.0], *rows([]), [], []).tolist() == []
 
@@ -278,6 +303,8 @@ def test_an_all_to_all_of_64_ranks_takes_4_70_ms_on_a_4_to_1_fat_tree():
         ({"size": [np.inf]}, "size"),
         ({"start": [np.nan]}, "start"),
         ({"links": [3]}, "links"),
+        ({"parts": [0.0]}, "parts"),
+        ({"parts": [2.0]}, "parts"),
     ],
 )
 def test_impossible_arrays_are_refused(changes, where):
