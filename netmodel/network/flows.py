@@ -27,19 +27,19 @@ CROWD = 512
 """Active flows above which arrays are tried, and half of which hands back to the kernel."""
 CREDIT = 4096
 """Flows that a burst may rate anew in the kernel beyond what it does on average."""
-PATIENCE = 512
-"""Events after which arrays give way to the compiled kernel, where it is installed."""
+PATIENCE = 1_000_000
+"""Flows to rate anew after which arrays give way to the compiled kernel, where it is installed."""
 MANY = 20_000
 """Flows that are worth loading the compiler for."""
 
 
-def simulate(
+def simulate_flows(
     capacity: FloatArray,
     latency: FloatArray,
     indptr: IntArray,
     links: IntArray,
-    size: FloatArray,
-    start: FloatArray,
+    size: FloatArray | float,
+    start: FloatArray | float,
     parts: FloatArray | None = None,
 ) -> FloatArray:
     """Return when each flow ends.
@@ -71,7 +71,7 @@ def simulate(
     --------
     Two flows of 100 B share a link of 10 B/s; the second starts 5 s later:
 
-    >>> simulate([10.0], [0.0], [0, 1, 2], [0, 0], [100.0, 100.0], [0.0, 5.0]).tolist()
+    >>> simulate_flows([10.0], [0.0], [0, 1, 2], [0, 0], [100.0, 100.0], [0.0, 5.0]).tolist()
     [15.0, 20.0]
     """
     flows = len(indptr) - 1
@@ -91,7 +91,7 @@ def simulate(
     return ends
 
 
-def _column(values: FloatArray, n: int, name: str) -> FloatArray:
+def _column(values: FloatArray | float, n: int, name: str) -> FloatArray:
     """Return n finite floats."""
     column = np.asarray(values, float)
     if column.ndim and column.shape != (n,):
@@ -148,7 +148,7 @@ def _drain(load: _Load) -> FloatArray:
     credit = float(CREDIT)
     while len(rows):
         if crowded:
-            due, left, now = _dense(load, PATIENCE if fast else len(load.left) * 2)
+            due, left, now = _dense(load, float(PATIENCE) if fast else np.inf)
         else:
             due, left, now = _sparse(load, credit, compiled=fast)
         over = due < np.inf
@@ -209,8 +209,8 @@ def _sparse(load: _Load, credit: float, *, compiled: bool) -> tuple[FloatArray, 
     return due, np.maximum(left, 0.0), now
 
 
-def _dense(load: _Load, events: int) -> tuple[FloatArray, FloatArray, float]:
-    """Run events by whole arrays until few flows are active, at most so many.
+def _dense(load: _Load, patience: float) -> tuple[FloatArray, FloatArray, float]:
+    """Run events by whole arrays until few flows are active, or so many were rated anew.
 
     Returns
     -------
@@ -262,8 +262,8 @@ def _dense(load: _Load, events: int) -> tuple[FloatArray, FloatArray, float]:
         left[flows] -= rate[flows] * (now - since[flows])
         since[flows], rate[flows] = now, fresh
         due[flows] = now + np.maximum(left[flows], 0.0) / fresh
-        events -= 1
-        if events == 0 or np.count_nonzero(active) <= CROWD // 2:
+        patience -= len(flows)
+        if patience < 0 or np.count_nonzero(active) <= CROWD // 2:
             break
     left[active] -= rate[active] * (now - since[active])
     return ends, np.maximum(left, 0.0), now
