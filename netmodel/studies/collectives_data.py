@@ -102,6 +102,7 @@ class Skipped:
 
     id: str
     series: str
+    measured: float
     reason: str
 
 
@@ -134,8 +135,16 @@ def read_cases(path: Path | str | None = None) -> tuple[list[Case], list[Skipped
         try:
             cases.append(_case(row, series))
         except (InputError, ValueError, KeyError) as error:
-            skipped.append(Skipped(row["id"], series, str(error)))
+            skipped.append(Skipped(row["id"], series, _seconds(row), str(error)))
     return cases, skipped
+
+
+def _seconds(row: Mapping[str, str]) -> float:
+    """Measured time [s]; not a number where the row has none."""
+    try:
+        return float(row["time_us"]) * 1e-6
+    except (TypeError, ValueError):
+        return math.nan
 
 
 def _case(row: Mapping[str, str], series: str) -> Case:
