@@ -70,9 +70,7 @@ def step(
 
     shape, fabric = load_model(model), load_cluster(cluster)
     size = gpus or fabric.gpus
-    choice = choose(
-        shape, fabric, size, Request(strategy=strategy, seq_len=seq_len), fidelity=fidelity
-    )
+    choice = choose(shape, fabric, size, Request(strategy=strategy, seq_len=seq_len))
     return time_step(
         shape, fabric, choice.strategy, gpus=size, seq_len=choice.seq_len, fidelity=fidelity
     )

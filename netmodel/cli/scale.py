@@ -17,7 +17,6 @@ from netmodel.cli.options import (
     set_option,
 )
 from netmodel.cli.output import Answer, Table, emit
-from netmodel.units import format_time
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -96,43 +95,52 @@ def _rows(curve: Scaling) -> list[dict[str, Any]]:
     ]
 
 
+GROUPS = {
+    "compute": ("compute", "recompute"),
+    "communication": (
+        "tensor parallel",
+        "context parallel",
+        "expert parallel",
+        "pipeline sends",
+        "data parallel",
+    ),
+    "bubble": ("bubble",),
+    "other": ("optimizer", "overhead", "stragglers"),
+}
+"""Columns of the printed table, each a few families of parts."""
+
+
 def _tables(curve: Scaling) -> list[Table]:
-    """Efficiency and where the time of each size goes, by family of parts."""
+    """Efficiency and where the time of each size goes; the layout of each size."""
     from netmodel.plots.parts import by_family
     from netmodel.studies.layouts import layout_text
 
-    families = [by_family(point.breakdown) for point in curve.points]
-    shown = [
-        label
-        for label in dict.fromkeys(label for each in families for label in each)
-        if any(
-            each.get(label, 0) > 0.0005 * point.step_time
-            for each, point in zip(families, curve.points, strict=True)
+    rows = []
+    for point, efficiency in zip(curve.points, curve.efficiency, strict=True):
+        families = by_family(point.breakdown)
+        shares = [
+            sum(families.get(label, 0.0) for label in labels) / point.step_time
+            for labels in GROUPS.values()
+        ]
+        rows.append(
+            (
+                f"{point.gpus:,}",
+                f"{point.step_time:,.2f} s",
+                f"{point.tokens_per_s_per_gpu:,.0f}",
+                f"{100 * point.mfu:.1f} %",
+                f"{100 * efficiency:.1f} %",
+                *(f"{100 * share:.1f} %" for share in shares),
+                str(point.bottleneck["tier"]),
+            )
         )
-    ]
-    rows = [
-        (
-            f"{point.gpus:,}",
-            format_time(point.step_time),
-            f"{point.tokens_per_s_per_gpu:,.0f}",
-            f"{100 * point.mfu:.1f} %",
-            f"{100 * efficiency:.1f} %",
-            *(f"{100 * family.get(label, 0) / point.step_time:.1f} %" for label in shown),
-            str(point.bottleneck["tier"]),
-        )
-        for point, efficiency, family in zip(curve.points, curve.efficiency, families, strict=True)
-    ]
     layouts = [
-        (f"{point.gpus:,}", layout_text(choice.strategy), choice.origin)
+        (f"{point.gpus:,}", layout_text(choice.strategy), choice.origin, choice.why)
         for point, choice in zip(curve.points, curve.choices, strict=True)
     ]
+    columns = ("GPUs", "step", "tokens/s/GPU", "MFU", "efficiency", *GROUPS, "waits for")
     return [
-        Table(
-            title=f"{curve.model}. {curve.setting}",
-            columns=("GPUs", "step", "tokens/s/GPU", "MFU", "efficiency", *shown, "limited by"),
-            rows=rows,
-        ),
-        Table(columns=("GPUs", "layout", "from"), rows=layouts),
+        Table(title=f"{curve.model}. {curve.setting}", columns=columns, rows=rows),
+        Table(columns=("GPUs", "layout", "from", "why not as published"), rows=layouts),
     ]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -131,17 +131,19 @@ def _cluster(name: str, gpus: int | None, overrides: Sequence[str]) -> Answer:
 
 def _cluster_tables(cluster: Cluster, facts: dict[str, Any], cost: Any) -> list[Table]:
     """Counts by layer, and the bill."""
+    from netmodel.plots.layers import NAMES
+
     over = facts["oversubscription"]
     rows = [
         ("hosts", f"{facts['nodes']:,}"),
         ("GPUs", f"{facts['gpus']:,} {cluster.accelerator.name}"),
-        *((f"{kind} switches", f"{count:,}") for kind, count in facts["switches"].items()),
+        *((NAMES[kind][1], f"{count:,}") for kind, count in facts["switches"].items()),
         *((f"{tier} cables", f"{count:,}") for tier, count in facts["cables"].items()),
         ("bisection bandwidth", format_bandwidth(facts["bisection_bandwidth_Bps"])),
         *((f"oversubscription, {tier}", f"{ratio:.3g} : 1") for tier, ratio in over.items()),
         ("diameter", f"{facts['diameter_hops']} hops"),
-        ("power", format_power(cost.power) if cost.power else "not published"),
-        ("cost", format_money(cost.total) if cost.total else "not published"),
+        ("rated power", _known(cost.power, cost.known_power, format_power)),
+        ("cost", _known(cost.total, cost.known_price, format_money)),
     ]
     bill = [
         (
@@ -156,6 +158,13 @@ def _cluster_tables(cluster: Cluster, facts: dict[str, Any], cost: Any) -> list[
     title = f"{cluster.name}: {cluster.description}"
     columns = ("item", "count", "price each", "power each", "price from")
     return [Table(title=title, columns=("", ""), rows=rows), Table(columns=columns, rows=bill)]
+
+
+def _known(total: float | None, known: float, write: Callable[[float], str]) -> str:
+    """Write a sum, or what is known of it."""
+    if total is not None:
+        return write(total)
+    return f"{write(known)} for the parts with a published figure" if known else "not published"
 
 
 def _figure(cluster: Cluster, wiring: Wiring) -> Any:

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from netmodel.training import Step
     from netmodel.workload import Model
 
+NEGLIGIBLE = 1e-5
+"""Share of a step below which a part is not printed; JSON and CSV have all."""
+
 
 @click.command(no_args_is_help=True)
 @cluster_option
@@ -62,7 +65,7 @@ def step(
 
     fabric, shape = question.load(cluster, model, overrides)
     size = question.size(fabric, gpus)
-    choice = choose(shape, fabric, size, question.request(**layout), fidelity=fidelity)
+    choice = choose(shape, fabric, size, question.request(**layout))
     done = time_step(
         shape, fabric, choice.strategy, gpus=size, seq_len=choice.seq_len, fidelity=fidelity
     )
@@ -99,8 +102,8 @@ def tables(done: Step, model: Model, cluster: Cluster, choice: Choice) -> list[T
     facts = [
         ("step time", format_time(done.step_time)),
         ("tokens/s/GPU", f"{done.tokens_per_s_per_gpu:,.0f}"),
-        ("MFU", f"{100 * done.mfu:.1f} %"),
-        ("limited by", limit(done)),
+        ("MFU", f"{100 * done.mfu:.1f} % ({done.mfu_convention})"),
+        ("waits for", limit(done)),
         ("layout", layout_text(strategy)),
         (
             "batch",
@@ -111,12 +114,12 @@ def tables(done: Step, model: Model, cluster: Cluster, choice: Choice) -> list[T
     parts = [
         (words(name), format_time(seconds), f"{100 * seconds / done.step_time:.1f} %")
         for name, seconds in done.breakdown.items()
-        if seconds
+        if seconds > NEGLIGIBLE * done.step_time
     ]
     hidden = [
         (f"(hidden) {words(name)}", format_time(seconds), f"{100 * seconds / done.step_time:.1f} %")
         for name, seconds in done.hidden.items()
-        if seconds
+        if seconds > NEGLIGIBLE * done.step_time
     ]
     title = f"{model.name} on {done.gpus:,} GPUs of {cluster.name}"
     held = [(words(name), format_size(size)) for name, size in done.memory.items() if size]
@@ -135,8 +138,12 @@ def limit(done: Step) -> str:
 
 def notes(done: Step, choice: Choice) -> list[str]:
     """What was assumed, and who published the layout."""
-    found = [f"layout as published: {choice.source}"] if choice.source else []
-    return [*found, *([choice.note] if choice.note else [])]
+    if choice.origin == "published":
+        return [f"layout as published: {choice.source}"]
+    if choice.why:
+        adapted = "adapted from" if choice.origin == "adapted" else "searched, not"
+        return [f"layout {adapted} the published one, which is not possible here: {choice.why}"]
+    return [choice.note] if choice.note else []
 
 
 def _figure(done: Step, model: Model, cluster: Cluster, choice: Choice) -> Figure:

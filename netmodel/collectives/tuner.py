@@ -247,4 +247,4 @@ def _nvls(size: Any, group: Group, tuner: Tuner) -> Any:
     )
     bandwidth = choose(group.units > 1, shared * across, alone)
     latency = latency + 2 * floor_log2(group.units) * hop
-    return latency + size / (bandwidth * n / (2 * (n - 1))) / 1e3
+    return latency + size * (2 * (n - 1) / n) / bandwidth / 1e3

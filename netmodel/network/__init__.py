@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from netmodel.network.load import Hot, Loads, contention_time, link_loads
     from netmodel.network.metrics import describe
     from netmodel.network.ports import Ways
+    from netmodel.network.resilience import Slowdown, single_failures, slowdowns
     from netmodel.network.routing import POLICIES, Routes, routes
     from netmodel.network.traffic import Exchange, Traffic
 
@@ -24,6 +25,7 @@ __all__ = [
     "Loads",
     "Network",
     "Routes",
+    "Slowdown",
     "Span",
     "Tiers",
     "Traffic",
@@ -34,6 +36,8 @@ __all__ = [
     "faults",
     "link_loads",
     "routes",
+    "single_failures",
+    "slowdowns",
     "tiers",
 ]
 
@@ -43,6 +47,7 @@ _HOMES = {
     "load": ("Hot", "Loads", "contention_time", "link_loads"),
     "metrics": ("describe",),
     "ports": ("Ways",),
+    "resilience": ("Slowdown", "single_failures", "slowdowns"),
     "routing": ("POLICIES", "Routes", "routes"),
     "traffic": ("Exchange", "Traffic"),
 }

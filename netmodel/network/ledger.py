@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
+from netmodel.errors import InputError
 from netmodel.graph import FloatArray, IntArray
 from netmodel.network.ports import Ways
 from netmodel.network.routing import Rule
@@ -17,7 +19,9 @@ from netmodel.network.walk import check_reached
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
+BoolArray = npt.NDArray[np.bool_]
 LISTED = 1_000_000  # pairs up to which an exchange is written out
+LISTED_AT_MOST = 8_000_000  # pairs up to which it may be
 
 
 @dataclass(eq=False)
@@ -29,13 +33,16 @@ class Account:
     stage : Stage
         The graph.
     start, goal, size : list of arrays
-        Endpoints and bytes [B] of what has been booked.
+        Endpoints and bytes [B] of what has been booked one by one.
+    counted : list of arrays
+        Group that sends, endpoint that receives and bytes [B] of what has been counted.
     """
 
     stage: Stage
     start: list[IntArray] = field(default_factory=list)
     goal: list[IntArray] = field(default_factory=list)
     size: list[FloatArray] = field(default_factory=list)
+    counted: list[tuple[IntArray, IntArray, FloatArray]] = field(default_factory=list)
     _matrix: FloatArray | None = None
 
     def add(self, start: IntArray, goal: IntArray, size: FloatArray) -> None:
@@ -50,6 +57,26 @@ class Account:
         if self._matrix is None:
             self._matrix = np.zeros((self.stage.n_groups, self.stage.width))
         self._book(self._matrix, source, target, size)
+
+    def add_counted(self, group: IntArray, goal: IntArray, size: FloatArray) -> None:
+        """Book bytes from groups to single endpoints."""
+        self.counted.append((group, goal, size))
+
+    def by_goal(self) -> tuple[IntArray, IntArray, FloatArray]:
+        """Return all that was booked as bytes from one endpoint of each group to endpoints."""
+        start, goal, size = self.flows()
+        stage, nodes = self.stage, self.stage.network.n_nodes
+        parts = [(stage.group_of[start], goal, size), *self.counted]
+        group, goal, size = (np.concatenate(column) for column in zip(*parts, strict=True))
+        pair, inverse = np.unique(group * nodes + goal, return_inverse=True)
+        first = self._representative()[pair // nodes]
+        return first, pair % nodes, np.bincount(inverse, size, len(pair)).astype(float)
+
+    def _representative(self) -> IntArray:
+        """Return the first endpoint of each group."""
+        found = np.zeros(self.stage.n_groups, int)
+        found[self.stage.group[::-1]] = self.stage.endpoints[::-1]
+        return found
 
     def flows(self) -> tuple[IntArray, IntArray, FloatArray]:
         """Return endpoints and bytes of all that was booked one by one."""
@@ -67,14 +94,15 @@ class Account:
         found = empty if self._matrix is None else self._matrix.copy()
         group = self.stage.group_of
         self._book(found, group[start], group[goal], size)
+        for source, target, counted in self.counted:
+            self._book(found, source, group[target], counted)
         return found
 
     def _book(
         self, matrix: FloatArray, source: IntArray, target: IntArray, size: FloatArray
     ) -> None:
         stage = self.stage
-        first = np.zeros(stage.n_groups, int)
-        first[stage.group[::-1]] = stage.endpoints[::-1]
+        first = self._representative()
         hops = stage.hops(first[source], target)
         check_reached(stage.network, first[source], first[target], hops)
         spot = source * stage.width + stage.column[target]
@@ -122,6 +150,12 @@ class Ledger:
     def book(self, traffic: Traffic, *, whole: bool = False) -> None:
         """Book all traffic; ``whole`` writes every exchange out as flows."""
         if whole:
+            pairs = sum(e.members.size * (e.members.shape[1] - 1) for e in traffic.exchanges)
+            if pairs > LISTED_AT_MOST:
+                raise InputError(
+                    f"ecmp must hash {pairs:,} messages one by one, {LISTED_AT_MOST:,} are allowed",
+                    remedy="Use --routing adaptive or static, or fewer GPUs.",
+                )
             traffic = traffic.listed()
         self.book_flows(traffic.source, traffic.target, traffic.size)
         for exchange in traffic.exchanges:
@@ -142,14 +176,15 @@ class Ledger:
         source, target, size = source[~near], target[~near], size[~near]
         if not len(source):
             return
-        sender = source
+        sender, receiver = source, target
         if self.forward:
-            sender = ways.forwarder[source, ways.rail[target]]
+            sender, receiver = ways.relays(source, target)
             self.up.add(gpus[source], gpus[sender], size)
-        for start, goal, share in self._port_pairs(sender, target):
+            self.up.add(gpus[receiver], gpus[target], size)
+        for start, goal, share in self._port_pairs(sender, receiver):
             self.out.add(start, goal, size * share)
             self._leave(sender, start, size * share)
-            self._arrive(target, goal, size * share)
+            self._arrive(receiver, goal, size * share)
 
     def _port_pairs(
         self, sender: IntArray, target: IntArray
@@ -180,44 +215,64 @@ class Ledger:
         groups, m = members.shape
         rank, group = members.ravel(), np.repeat(np.arange(groups), m)
         _, home = np.unique(group * (ways.home.max() + 1) + ways.home[rank], return_inverse=True)
-        pairs = _pairs_within(home)
-        self.book_flows(
-            rank[pairs[0]], rank[pairs[1]], np.full(len(pairs[0]), float(exchange.size))
-        )
         rails = int(ways.rail.max()) + 1 if self.forward else 1
         rail = ways.rail[rank] if self.forward else np.zeros_like(rank)
         sender = ways.forwarder[rank] if self.forward else rank[:, None]
-        there = np.bincount(group * rails + rail, minlength=groups * rails).reshape(-1, rails)
-        here = np.bincount(home * rails + rail).astype(int)
-        here = np.pad(here, (0, (int(home.max()) + 1) * rails - len(here))).reshape(-1, rails)
-        size = exchange.size * (there[group] - here[home])
+        odd = (ways.rail[sender] != np.arange(rails)) & self.forward
+        pairs = _pairs_within(home), _pairs_towards(odd, group, home, rail)
+        for first, second in pairs:
+            self.book_flows(rank[first], rank[second], np.full(len(first), float(exchange.size)))
+        there = _table(group, rail, rails)[group] - _table(home, rail, rails)[home]
+        there[odd] = 0
+        size = (exchange.size * there).ravel()
         gpus = ways.network.gpus
-        self.up.add(np.repeat(gpus[rank], rails), gpus[sender].ravel(), size.ravel())
-        received = exchange.size * (m - here.sum(axis=1)[home]).astype(float)
+        self.up.add(np.repeat(gpus[rank], rails), gpus[sender].ravel(), size)
+        taken = m - np.bincount(home)[home] - np.bincount(pairs[1][1], minlength=len(rank))
+        received = np.asarray(exchange.size * taken, dtype=np.float64)
+        even = ~odd.ravel()
         for turn in range(ways.port.shape[1]):
             share = 1 / ways.port.shape[1]
-            start, goal = self.ways.port_at(sender.ravel(), turn), self.ways.port_at(rank, turn)
-            self._leave(sender.ravel(), start, size.ravel() * share)
+            start, goal = ways.port_at(sender.ravel(), turn), ways.port_at(rank, turn)
+            self._leave(sender.ravel(), start, size * share)
             self._arrive(rank, goal, received * share)
             kind = ways.out.group_of
-            kinds = kind[start], kind[goal]
+            column = goal if self.rule.policy == "static" else kind[goal]
             every, inside = (
                 _product(
-                    (part[:, None] * rails + np.arange(rails)).ravel(),
-                    kinds[0],
+                    (part[:, None] * rails + np.arange(rails)).ravel()[even],
+                    kind[start][even],
                     part * rails + rail,
-                    kinds[1],
-                    ways.out.n_groups,
+                    column,
                 )
                 for part in (group, home)
             )
-            pairs = (every - inside).tocoo()
-            far = pairs.data != 0
-            self.out.add_groups(
-                pairs.row[far].astype(int),
-                pairs.col[far].astype(int),
-                pairs.data[far] * exchange.size * share,
+            between = (every - inside).tocoo()
+            far = between.data != 0
+            book = self.out.add_counted if self.rule.policy == "static" else self.out.add_groups
+            book(
+                between.row[far].astype(int),
+                between.col[far].astype(int),
+                between.data[far] * exchange.size * share,
             )
+
+
+def _table(part: IntArray, rail: IntArray, rails: int) -> IntArray:
+    """Count the members of each part on each rail."""
+    parts = int(part.max()) + 1
+    return np.bincount(part * rails + rail, minlength=parts * rails).reshape(parts, rails)
+
+
+def _pairs_towards(
+    odd: BoolArray, group: IntArray, home: IntArray, rail: IntArray
+) -> tuple[IntArray, IntArray]:
+    """Return the pairs whose sender's host has no port on the receiver's rail."""
+    sources, rails = np.nonzero(odd)
+    left, right = [np.zeros(0, int)], [np.zeros(0, int)]
+    for source, lacking in zip(sources, rails, strict=True):
+        there = (group == group[source]) & (home != home[source]) & (rail == lacking)
+        right.append(np.flatnonzero(there))
+        left.append(np.full(len(right[-1]), source))
+    return np.concatenate(left), np.concatenate(right)
 
 
 def _nothing() -> tuple[IntArray, IntArray, FloatArray]:
@@ -237,15 +292,13 @@ def _pairs_within(part: IntArray) -> tuple[IntArray, IntArray]:
     return left[apart], right[apart]
 
 
-def _product(
-    row_a: IntArray, column_a: IntArray, row_b: IntArray, column_b: IntArray, columns: int
-) -> csr_array:
+def _product(row_a: IntArray, column_a: IntArray, row_b: IntArray, column_b: IntArray) -> csr_array:
     """Return A^T B of two matrices given by the places of their ones."""
     from scipy.sparse import coo_array
 
     rows = int(max(row_a.max(), row_b.max())) + 1
     a, b = (
-        coo_array((np.ones(len(row)), (row, column)), shape=(rows, columns)).tocsr()
+        coo_array((np.ones(len(row)), (row, column)), shape=(rows, int(column.max()) + 1)).tocsr()
         for row, column in ((row_a, column_a), (row_b, column_b))
     )
     return a.T @ b

@@ -9,6 +9,7 @@ import numpy as np
 from netmodel.graph import FloatArray, IntArray
 from netmodel.network.arrays import Network
 from netmodel.network.ledger import Account, Ledger
+from netmodel.network.optimal import optimal_spread
 from netmodel.network.ports import Ways
 from netmodel.network.routing import Rule, single_paths
 from netmodel.network.stage import Stage
@@ -134,14 +135,14 @@ def link_loads(
     rule = Rule(policy=policy, seed=seed, qps=qps, forward=forward)
     ways = network if isinstance(network, Ways) else Ways(network)
     ledger = Ledger(ways, rule)
-    ledger.book(traffic, whole=rule.is_single)
+    ledger.book(traffic, whole=rule.policy == "ecmp")
     found = np.zeros(ways.network.n_links)
     for account in (ledger.up, ledger.host, *([ledger.out] if ledger.leaves_hosts else [])):
         if account.stage is ways.host or not rule.is_single:
             found += _spread(account, rule)
         else:
             found += _along_paths(account, rule)
-    if ledger.leaves_hosts and not rule.is_single:
+    if ledger.leaves_hosts and rule.policy != "ecmp":
         _settle_ports(ledger, found)
     return Loads(ways.network, found)
 
@@ -156,6 +157,8 @@ def _spread(account: Account, rule: Rule) -> FloatArray:
         rank = np.zeros(len(stage.arcs.source), int)
         rank[stage.arcs.member] = axis
         return stage.link_bytes(stage.spray(matrix, rank))
+    if rule.policy == "optimal" and stage.joins_peers:
+        return stage.link_bytes(optimal_spread(stage, matrix))
     if rule.policy == "valiant" and stage.joins_peers:
         away, on = _two_legs(stage, matrix)
         return stage.link_bytes(stage.spray(away) + stage.spray(on))
@@ -174,7 +177,7 @@ def _two_legs(stage: Stage, matrix: FloatArray) -> tuple[FloatArray, FloatArray]
 
 def _along_paths(account: Account, rule: Rule) -> FloatArray:
     """Send each flow of an account along the paths that the policy picks."""
-    start, goal, size = account.flows()
+    start, goal, size = account.by_goal() if rule.policy == "static" else account.flows()
     flow, paths = single_paths(account.stage, start, goal, rule)
     split = np.bincount(flow, minlength=len(start))[flow]
     used = paths >= 0

@@ -167,6 +167,21 @@ class Ways:
         found[ranks, self.rail] = ranks
         return found
 
+    def relays(self, source: IntArray, target: IntArray) -> tuple[IntArray, IntArray]:
+        """Return the ranks that send and receive between hosts for messages of others.
+
+        The sender is the neighbour on the target's rail. Where the source's host has lost that
+        rail and no switch leads across, the target's neighbour on the sender's rail receives.
+        """
+        sender = self.forwarder[source, self.rail[target]]
+        receiver = target.copy()
+        odd = np.flatnonzero(self.rail[sender] != self.rail[target])
+        if len(odd):
+            start, goal = self.port[sender[odd], 0], self.port[target[odd], 0]
+            odd = odd[self.out.hops(start, self.out.group_of[goal]) < 0]
+            receiver[odd] = self.forwarder[target[odd], self.rail[sender[odd]]]
+        return sender, receiver
+
     @cached_property
     def is_railed(self) -> bool:
         """Whether GPUs of one scale-up domain leave through differently cabled ports."""

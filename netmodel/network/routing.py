@@ -204,21 +204,24 @@ def _between_hosts(
 ) -> tuple[IntArray, IntArray]:
     """Chain the stages of messages that leave their hosts."""
     gpus = ways.network.gpus
-    sender = ways.forwarder[source, ways.rail[target]] if rule.forwards(ways) else source
+    sender, receiver = source, target
+    if rule.forwards(ways):
+        sender, receiver = ways.relays(source, target)
     inner = replace(rule, policy="ecmp", qps=1)
     found = []
     for turn in range(ways.port.shape[1]):
-        start, goal = ways.port_at(sender, turn), ways.port_at(target, turn)
+        start, goal = ways.port_at(sender, turn), ways.port_at(receiver, turn)
         flow, out = single_paths(rule.out(ways), start, goal, rule)
         legs = [
             single_paths(stage, a, b, inner)[1][flow]
             for stage, a, b in (
                 (ways.up, gpus[source], gpus[sender]),
                 (ways.host, gpus[sender], start),
-                (ways.host, goal, gpus[target]),
+                (ways.host, goal, gpus[receiver]),
+                (ways.up, gpus[receiver], gpus[target]),
             )
         ]
-        found.append((flow, packed(np.concatenate([*legs[:2], out, legs[2]], axis=1))))
+        found.append((flow, packed(np.concatenate([*legs[:2], out, *legs[2:]], axis=1))))
     return np.concatenate([each[0] for each in found]), stacked([each[1] for each in found])
 
 

@@ -81,6 +81,16 @@ class Bill:
         )
 
     @property
+    def known_price(self) -> float:
+        """Price of the parts that have one [USD]."""
+        return sum(line.price * line.count for line in self.lines if line.price is not None)
+
+    @property
+    def known_power(self) -> float:
+        """Rated power of the parts that have one [W]."""
+        return sum(line.power * line.count for line in self.lines if line.power is not None)
+
+    @property
     def notes(self) -> tuple[str, ...]:
         """Which parts have no published price."""
         missing = [line.item for line in self.lines if line.price is None]

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from netmodel.catalog.layouts import Layout, published_layout
-from netmodel.errors import InputError
+from netmodel.errors import InputError, ModelError
 from netmodel.studies.search import search
 from netmodel.training.frameworks import software_of
 from netmodel.workload import (
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from netmodel.topology import Cluster
 
 AUTO = "auto"
+KEPT = ("pp", "cp", "vpp", "zero", "micro_batch")
+"""What a published layout keeps where it has to be adapted to another size."""
+
 DEFAULT_SEQ_LEN = 4096
 DEFAULT_TOKENS = 4 * 2**20
 """Tokens in a step where neither the user nor a publication states a batch."""
@@ -61,9 +64,12 @@ class Choice:
     seq_len : int
         Tokens in one sequence.
     origin : str
-        ``stated``, ``published`` or ``search``.
+        ``stated``; ``published``; ``adapted``, a published one with other cuts where it is not
+        possible as it stands; or ``search``.
     note : str
-        What was assumed, or why the published layout was left; may be empty.
+        What was assumed.
+    why : str
+        Why the published layout is not possible at this size.
     source : str
         Who published the layout, where it was published.
     """
@@ -72,6 +78,7 @@ class Choice:
     seq_len: int
     origin: str
     note: str = ""
+    why: str = ""
     source: str = ""
 
 
@@ -80,8 +87,6 @@ def choose(
     cluster: Cluster,
     gpus: int,
     request: Request,
-    *,
-    fidelity: str = "closed",
 ) -> Choice:
     """Return the layout that a question on so many GPUs is about.
 
@@ -99,13 +104,14 @@ def choose(
         _check_memory(model, cluster, choice.strategy, choice.seq_len)
         return choice
     seq_len = request.seq_len or (published.seq_len if published else DEFAULT_SEQ_LEN)
-    note = ""
     if asked is None and published is not None:
         try:
             return _published_layout(model, cluster, gpus, published, request, seq_len)
         except InputError as error:
-            note = f"at {gpus:,} GPUs the published layout is not possible ({error.found})"
-    return _found_layout(model, cluster, gpus, request, published, seq_len, note, fidelity)
+            return _adapted_layout(
+                model, cluster, gpus, published, request, seq_len, error.found.split(" (")[0]
+            )
+    return _found_layout(model, cluster, gpus, request, published, seq_len)
 
 
 def _check_memory(model: Model, cluster: Cluster, strategy: Strategy, seq_len: int) -> None:
@@ -196,6 +202,45 @@ def _published_layout(
     return Choice(strategy=strategy, seq_len=seq_len, origin="published", source=published.source)
 
 
+def _adapted_layout(
+    model: Model,
+    cluster: Cluster,
+    gpus: int,
+    published: Layout,
+    request: Request,
+    seq_len: int,
+    why: str,
+) -> Choice:
+    """Change what must change of a published layout: its cuts inside a stage, its schedule.
+
+    Pipeline depth, ZeRO stage, micro-batch, batch and precision stay; only where that leaves
+    nothing is everything searched.
+    """
+    fields = parse_fields(published.strategy) | _options(request)
+    kept = {name: fields[name] for name in KEPT if name in fields}
+    kept["recompute"] = tuple(dict.fromkeys((fields.get("recompute", "none"), "full")))
+    try:
+        best = search(
+            model,
+            cluster,
+            gpus,
+            seq_len=seq_len,
+            global_batch=fields["global_batch"],
+            precision=fields["precision"],
+            fixed=kept,
+            top=1,
+        ).best[0]
+    except ModelError:
+        return replace(_found_layout(model, cluster, gpus, request, published, seq_len), why=why)
+    return Choice(
+        strategy=best.strategy,
+        seq_len=seq_len,
+        origin="adapted",
+        why=why,
+        source=published.source,
+    )
+
+
 def _found_layout(
     model: Model,
     cluster: Cluster,
@@ -203,17 +248,14 @@ def _found_layout(
     request: Request,
     published: Layout | None,
     seq_len: int,
-    note: str,
-    fidelity: str,
 ) -> Choice:
     """Return the best layout that divides and fits."""
     known = parse_fields(published.strategy) if published else {}
-    batch = request.global_batch or known.get("global_batch")
-    notes = [note] if note else []
+    batch, note = request.global_batch or known.get("global_batch"), ""
     if batch is None:
         batch = max(1, DEFAULT_TOKENS // seq_len)
         batch = -(-batch // gpus) * gpus if batch > gpus else batch
-        notes.append(f"global batch of {batch:,} sequences assumed")
+        note = f"global batch of {batch:,} sequences assumed"
     best = search(
         model,
         cluster,
@@ -221,13 +263,10 @@ def _found_layout(
         seq_len=seq_len,
         global_batch=batch,
         precision=request.precision or known.get("precision", "bf16"),
-        micro_batch=request.micro_batch,
-        fidelity=fidelity,
+        fixed={"micro_batch": request.micro_batch} if request.micro_batch else None,
         top=1,
     ).best[0]
-    if note:
-        notes[0] = f"{note}; the best that is: {layout_text(best.strategy)}"
-    return Choice(strategy=best.strategy, seq_len=seq_len, origin="search", note=". ".join(notes))
+    return Choice(strategy=best.strategy, seq_len=seq_len, origin="search", note=note)
 
 
 def layout_text(strategy: Strategy) -> str:

@@ -76,7 +76,7 @@ class Scaling:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What was assumed, and where the published layout was left."""
+        """What was assumed."""
         return tuple(dict.fromkeys(choice.note for choice in self.choices if choice.note))
 
     @property
@@ -186,7 +186,7 @@ def scale(
     choices = []
     for size in sizes:
         asked = request if mode == "strong" else _grown(model, cluster, size, sizes[0], request)
-        choices.append(choose(model, cluster, size, asked, fidelity=fidelity))
+        choices.append(choose(model, cluster, size, asked))
     points = tuple(
         step(
             model,

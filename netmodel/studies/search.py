@@ -7,7 +7,7 @@ in one call and ranked by step time.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from typing import TYPE_CHECKING, Any
@@ -74,7 +74,7 @@ def search(
     seq_len: int,
     global_batch: int,
     precision: str = "bf16",
-    micro_batch: int | None = None,
+    fixed: Mapping[str, Any] | None = None,
     fidelity: str = "closed",
     top: int = 10,
 ) -> Search:
@@ -84,8 +84,8 @@ def search(
     ----------
     seq_len, global_batch : int
         Tokens in one sequence; sequences in one step.
-    micro_batch : int, optional
-        Keep to this one.
+    fixed : mapping, optional
+        Fields of the strategy that are not searched: ``{"pp": 16, "zero": 1}``.
     top : int
         How many to return.
 
@@ -94,16 +94,21 @@ def search(
     ModelError
         When no layout divides and fits, saying what comes closest.
     """
+    fixed = dict(fixed or {})
     software = software_of(None, cluster.software or {})
     habits = {name: software.defaults[name] for name in OVERLAPS}
-    base = Strategy(global_batch=global_batch, precision=precision, **habits)
     if model.moe is not None:
-        base = replace(base, overlap_ep=True)
-    grid = _grid(model, cluster, gpus, (micro_batch,) if micro_batch else MICRO_BATCHES)
+        habits["overlap_ep"] = True
+    words = {name: fixed.pop(name) for name in ("schedule", "recompute") if name in fixed}
+    numbers = {name: fixed.pop(name) for name in NUMBERS if name in fixed}
+    base = replace(Strategy(global_batch=global_batch, precision=precision, **habits), **fixed)
+    grid = _grid(model, cluster, gpus, base.cp, numbers)
     capacity = float(cluster.accelerator.memory)
     ranked: list[tuple[float, str, Strategy]] = []
     evaluated, least = 0, np.inf
-    for schedule, recompute in product(SCHEDULES, RECOMPUTES):
+    for schedule, recompute in product(
+        _choices(words, "schedule", SCHEDULES), _choices(words, "recompute", RECOMPUTES)
+    ):
         tried = replace(base, schedule=schedule, recompute=recompute)
         candidates = _divide(model, gpus, seq_len, tried, grid)
         if not len(candidates.tp):
@@ -130,26 +135,33 @@ def search(
     return Search(evaluated=evaluated, feasible=evaluated, best=best)
 
 
-def _grid(model: Model, cluster: Cluster, gpus: int, sizes: Sequence[int]) -> dict[str, IntArray]:
+def _choices(fixed: Mapping[str, Any], name: str, every: tuple[str, ...]) -> tuple[str, ...]:
+    """The one word that is fixed, those of a tuple, or every word."""
+    chosen = fixed.get(name, every)
+    return (chosen,) if isinstance(chosen, str) else tuple(chosen)
+
+
+def _grid(
+    model: Model, cluster: Cluster, gpus: int, cp: int, fixed: Mapping[str, int]
+) -> dict[str, IntArray]:
     """Every combination of the numbers of a layout, tensor parallelism inside one domain."""
     domain = int(tiers(cluster.wiring(gpus)).unit[0])
-    axes = (
-        [each for each in divisors(model.heads) if each <= domain],
-        [each for each in divisors(gpus) if each <= model.layers],
-        divisors(model.moe.experts if model.moe else 1),
-        (1, *VIRTUAL),
-        sizes,
-        (1, 3),
-    )
-    mesh = np.meshgrid(*(np.array(axis, int) for axis in axes), indexing="ij")
-    tp, pp, ep, vpp, micro_batch, zero = (axis.ravel() for axis in mesh)
-    whole = gpus % (tp * pp) == 0
-    # Sharding weights in a pipeline would gather them for every micro-batch.
-    whole &= (zero == 1) | (pp == 1)
-    names = ("tp", "pp", "ep", "vpp", "micro_batch", "zero")
-    columns = (tp, pp, ep, vpp, micro_batch, zero)
-    kept = {name: column[whole] for name, column in zip(names, columns, strict=True)}
-    return {**kept, "dp": gpus // (kept["tp"] * kept["pp"])}
+    axes: dict[str, Sequence[int]] = {
+        "tp": [each for each in divisors(model.heads) if each <= domain],
+        "pp": [each for each in divisors(gpus) if each <= model.layers],
+        "ep": divisors(model.moe.experts if model.moe else 1),
+        "vpp": (1, *VIRTUAL),
+        "micro_batch": MICRO_BATCHES,
+        "zero": (1, 3),
+    }
+    axes |= {name: (value,) for name, value in fixed.items() if name in axes}
+    mesh = np.meshgrid(*(np.array(axis, int) for axis in axes.values()), indexing="ij")
+    columns = dict(zip(axes, (axis.ravel() for axis in mesh), strict=True))
+    inner = columns["tp"] * columns["pp"] * cp
+    whole = gpus % inner == 0
+    if "zero" not in fixed:  # weights sharded in a pipeline are gathered for every micro-batch
+        whole &= (columns["zero"] == 1) | (columns["pp"] == 1)
+    return {name: column[whole] for name, column in (columns | {"dp": gpus // inner}).items()}
 
 
 def divisors(number: int) -> list[int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from netmodel.workload.layers import HALF, Cut, cut, expert_tokens
+from netmodel.workload.layers import HALF, Cut, cut
 from netmodel.workload.layout import Strategy
 from netmodel.workload.memory import Held, everyone_ranks, held_by_kind, shard_ranks, stage_held
 from netmodel.workload.numbers import maximum, some, where
@@ -97,7 +97,7 @@ def _experts(
 ) -> list[Demand]:
     """Dispatch to the experts and combine back; gathering among the ranks of one expert."""
     again = 1 if strategy.recompute == "full" or "moe" in strategy.recomputed else 0
-    tokens = expert_tokens(here, strategy)
+    tokens = here.own
     fp8 = recipe.fp8_dispatch and strategy.precision == "fp8"
     found: list[Demand] = []
     if some(strategy.ep > 1):
@@ -199,18 +199,18 @@ def gradient_sync(held: Held, strategy: Strategy, recipe: Recipe) -> list[Demand
     """Reduce gradients and gather weights of ``held`` parameters, for ZeRO 0 to 3.
 
     ZeRO-0 all-reduces once a step; ZeRO-1 reduce-scatters gradients and gathers weights once a
-    step; ZeRO-2 cannot accumulate what it has scattered, so it reduces after each micro-batch;
-    ZeRO-3 that reduces once a step does so here. Hybrid shards all-reduce among replicas.
+    step; ZeRO-2 does so too, but reduces after each micro-batch where the recipe says so, for it
+    cannot accumulate what it has scattered; ZeRO-3 that reduces once a step does so here. Hybrid
+    shards all-reduce among replicas.
     """
     zero = strategy.zero
     d, e = shard_ranks(strategy)
     plain = where(zero == 0, 1, 0)
     gathers = where((zero == 1) | (zero == 2), 1, 0)
+    each = strategy.micro_batches if recipe.reduce_each else 1
     late = 0 if recipe.reduce_each else 1
-    each = strategy.micro_batches
-    scatters = where(zero == 1, 1, where(zero == 2, each, where(zero == 3, late, 0)))
-    last = each if recipe.reduce_each else 1
-    repeats = where(zero == 2, each, where(zero == 3, last, where(zero == 1, 1, 0)))
+    scatters = where(zero == 2, each, where(zero == 3, late, where(zero == 1, 1, 0)))
+    repeats = where(zero >= 2, each, where(zero == 1, 1, 0))
     found: list[Demand] = []
     hybrid = not (isinstance(strategy.shard, int) and strategy.shard == 0)
     everyone = everyone_ranks(strategy) if hybrid else (d, e)

@@ -160,12 +160,17 @@ def _kept_by_kind(
     return kept, layer_activation(model, whole, seq_len, recipe, kind=model.kinds[-1])
 
 
-def _gathered(strategy: Strategy, recipe: Recipe, layer: Held) -> Any:
-    """ZeRO-3's working copies: two layers of whole weights, one layer of whole gradients."""
+def _gathered(strategy: Strategy, recipe: Recipe, each: dict[str, Held], last_kind: str) -> Any:
+    """ZeRO-3's working copies: two units of whole weights, one of whole gradients.
+
+    A unit is a layer, or the output head where that is larger.
+    """
     if not some(strategy.zero >= 3):
         return 0.0
+    layer = each[last_kind]
+    unit = maximum(layer.shared + layer.expert, each["head"].shared)
     bytes_each = 2 * recipe.weight_message + recipe.gradient_message
-    return where(strategy.zero >= 3, 1, 0) * bytes_each * (layer.shared + layer.expert)
+    return where(strategy.zero >= 3, 1, 0) * bytes_each * unit
 
 
 def memory_by_stage(
@@ -175,7 +180,7 @@ def memory_by_stage(
     each = held_by_kind(model, strategy)
     kept, working = _kept_by_kind(model, strategy, seq_len, recipe)
     last_kind = model.kinds[-1]
-    gathered = _gathered(strategy, recipe, each[last_kind])
+    gathered = _gathered(strategy, recipe, each, last_kind)
     ends = 2 * HALF * cut(model, strategy, seq_len).split * model.hidden
     ends = ends + logits(model, strategy, seq_len)
     shards = shard_ranks(strategy)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from netmodel.errors import ModelError
+from netmodel.errors import InputError, ModelError
 from netmodel.network import Traffic, Ways, compile_network, link_loads, routes
 from netmodel.network import traffic as patterns
 from scipy import stats
@@ -43,7 +43,7 @@ def zoo(fabric):
 
 
 NAMES = ("rails", "plain", "three tiers", "dragonfly", "pcie", "mesh", "torus")
-POLICIES = ("adaptive", "minimal", "ecmp", "static", "valiant", "dimension-order")
+POLICIES = ("adaptive", "optimal", "minimal", "ecmp", "static", "valiant", "dimension-order")
 
 
 @pytest.mark.parametrize("policy", POLICIES)
@@ -86,16 +86,17 @@ def test_paths_are_chains_from_source_to_target(name, zoo):
         assert (network.target[links[:-1]] == network.source[links[1:]]).all()
 
 
+@pytest.mark.parametrize("policy", ["adaptive", "static", "valiant"])
 @pytest.mark.parametrize("forward", [False, True])
 @pytest.mark.parametrize("name", ["rails", "plain", "dragonfly", "pcie"])
-def test_counted_exchanges_load_links_like_listed_ones(name, forward, zoo, monkeypatch):
+def test_counted_exchanges_load_links_like_listed_ones(name, forward, policy, zoo, monkeypatch):
     """The aggregated books of an all-to-all equal those of its single flows."""
     ways = zoo[name]
     n = len(ways.network.gpus)
     sent = patterns.all_to_all(patterns.sister_groups(n, n // 2, 2), 1e9)
-    listed = link_loads(ways, sent.listed(), forward=forward).bytes
+    listed = link_loads(ways, sent.listed(), policy=policy, forward=forward).bytes
     monkeypatch.setattr("netmodel.network.ledger.LISTED", 0)
-    counted = link_loads(ways, sent, forward=forward).bytes
+    counted = link_loads(ways, sent, policy=policy, forward=forward).bytes
     assert counted == pytest.approx(listed, rel=1e-9, abs=1e-3)
 
 
@@ -200,6 +201,27 @@ def test_valiant_spreads_what_is_adverse_for_minimal_routes(fabric):
     assert valiant < 0.5 * minimal
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_no_policy_beats_the_optimum(name, zoo):
+    ways = zoo[name]
+    n = len(ways.network.gpus)
+    for seed in range(3):
+        sent = patterns.permutation(np.arange(n), 1e9, np.random.default_rng(seed))
+        least = link_loads(ways, sent, policy="optimal").time
+        for policy in POLICIES:
+            time = link_loads(ways, sent, policy=policy).time
+            assert time >= least * (1 - 1e-6), policy
+
+
+def test_the_optimum_detours_where_minimal_routes_collide(zoo):
+    """All of a group to the next: 8 GPUs leave their group by its 8 global cables at least."""
+    ranks = np.arange(72)
+    sent = patterns.flows(ranks, (ranks + 8) % 72, 1e9)
+    least = link_loads(zoo["dragonfly"], sent, policy="optimal").time
+    minimal = link_loads(zoo["dragonfly"], sent, policy="minimal").time
+    assert 1e9 / (25 * GB) <= least < minimal / 3
+
+
 @settings(max_examples=15, deadline=None)
 @given(factor=st.floats(1, 10), cable=st.integers(0, 10_000))
 def test_more_capacity_never_hurts(fabric, factor, cable):
@@ -222,6 +244,12 @@ def test_relabelling_hosts_changes_no_time(zoo, seed):
     for make in (lambda r: patterns.ring(r, 1e9), lambda r: patterns.all_to_all(r, 1e9)):
         plain = link_loads(ways, make(np.arange(32))).time
         assert link_loads(ways, make(relabelled)).time == pytest.approx(plain, rel=1e-12)
+
+
+def test_what_cannot_be_listed_is_refused_under_a_hash(zoo, monkeypatch):
+    monkeypatch.setattr("netmodel.network.ledger.LISTED_AT_MOST", 100)
+    with pytest.raises(InputError, match=r"992 messages .* adaptive"):
+        link_loads(zoo["rails"], patterns.all_to_all(np.arange(32), 1e9), policy="ecmp")
 
 
 def test_jobs_add_up(zoo):

@@ -241,6 +241,8 @@ def test_zero_two_reduces_after_every_micro_batch() -> None:
     plan = Strategy(dp=8, global_batch=32, zero=2)
     (reduce,) = of(demands(LLAMA, plan, 4096), kind="reduce_scatter", phase="step")
     assert reduce.count == 4
+    late = demands(LLAMA, plan, 4096, replace(MEGATRON, reduce_each=False))
+    assert [d.count for d in of(late, kind="reduce_scatter")] == [1]
 
 
 def test_hybrid_sharding_reduces_a_shard_among_replicas() -> None:
