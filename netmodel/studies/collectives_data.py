@@ -17,6 +17,7 @@ from pathlib import Path
 
 from netmodel import catalog
 from netmodel.collectives.kinds import link_kind
+from netmodel.collectives.library import constants
 from netmodel.errors import InputError
 from netmodel.network.tiers import Tiers
 
@@ -226,7 +227,7 @@ def _tiers(gpu: str, intra_link: str, nodes: int, per_node: int, nic: float) -> 
         names=(name, "leaf") if across else (name,),
         unit=(domain, ranks) if across else (domain,),
         bandwidth=(port, nic) if across else (port,),
-        latency=(0.0,) * (1 + across),
+        latency=(0.0, constants()["network", "default", "path"])[: 1 + across],
         links=(accelerator.scaleup_link or name, "nic") if across else (name,),
         peer=(peer, math.inf) if across else (peer,),
     )
