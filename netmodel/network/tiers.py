@@ -172,7 +172,9 @@ def tiers(wiring: Wiring) -> Tiers:
         below = here
     _check_joined(wiring, below)
     if not made:  # one single GPU
-        made.append(_Tier("gpu", 1, float("inf"), float("inf"), float("inf"), 0.0, "", 0, False, below))
+        made.append(
+            _Tier("gpu", 1, float("inf"), float("inf"), float("inf"), 0.0, "", 0, False, below)
+        )
     return Tiers(
         names=tuple(tier.name for tier in made),
         unit=tuple(tier.unit for tier in made),

@@ -17,9 +17,9 @@ import numpy.typing as npt
 
 from netmodel.errors import ModelError
 from netmodel.graph import IntArray
-from netmodel.network import tiers
 from netmodel.training import step
 from netmodel.training.frameworks import software_of
+from netmodel.training.step import tiers_of
 from netmodel.units import format_size
 from netmodel.workload import Model, Strategy, memory, possible
 
@@ -145,7 +145,7 @@ def _grid(
     model: Model, cluster: Cluster, gpus: int, cp: int, fixed: Mapping[str, int]
 ) -> dict[str, IntArray]:
     """Every combination of the numbers of a layout, tensor parallelism inside one domain."""
-    domain = int(tiers(cluster.wiring(gpus)).unit[0])
+    domain = int(tiers_of(cluster, gpus).unit[0])
     axes: dict[str, Sequence[int]] = {
         "tp": [each for each in divisors(model.heads) if each <= domain],
         "pp": [each for each in divisors(gpus) if each <= model.layers],
