@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,7 +53,7 @@ LABELS = {
 UNITS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"))
 
 Window = tuple[float, float]
-Floats = NDArray[np.float64]
+Floats = NDArray[np.floating[Any]]
 
 
 @styled
@@ -170,11 +170,11 @@ def _chunk(order: Order) -> NDArray[np.int64]:
     return (np.cumsum(held, axis=1) - 1)[order.rank, order.stage]
 
 
-def _boxes(left: Floats, right: Floats, top: Floats, height: Floats) -> Floats:
-    """Corners of boxes, shape (boxes, 4, 2)."""
+def _boxes(left: Floats, right: Floats, top: Floats, height: Floats) -> list[Floats]:
+    """Corners of boxes, each of shape (4, 2)."""
     x = np.stack([left, right, right, left], axis=1)
     y = np.stack([top, top, top + height, top + height], axis=1)
-    return np.stack([x, y], axis=2)
+    return list(np.stack([x, y], axis=2))
 
 
 def _shade(color: str, chunk: int, last: int) -> tuple[float, float, float]:

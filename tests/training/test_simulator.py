@@ -1,6 +1,7 @@
 """The simulated pipeline: laws of any schedule, and the closed forms of the papers."""
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from netmodel.errors import InputError, ModelError
 from netmodel.training.orders import BACKWARD, FORWARD, TABLES, WEIGHT, Order, pipeline_order
-from netmodel.training.simulator import Durations, simulate
+from netmodel.training.simulator import Durations, critical_path, simulate
 
 SPANS = st.integers(0, 40).map(lambda k: k / 8)  # eighths add up without rounding
 POSITIVE = st.integers(1, 40).map(lambda k: k / 8)
@@ -168,6 +169,37 @@ def test_time_has_no_scale(case, power):
     assert simulate(order, scaled).makespan == once.makespan * scale
 
 
+@given(cases(), st.booleans())
+@settings(max_examples=80, deadline=None)
+def test_the_critical_path_has_no_gap_and_is_as_long_as_the_step(case, blocking):
+    order, durations = case
+    timeline = simulate(order, durations, blocking=blocking)
+    path = critical_path(timeline)
+    assert path[0].start == 0.0
+    assert path[-1].end == timeline.makespan
+    assert all(one.end == two.start for one, two in pairwise(path))
+    for one, two in pairwise(path):
+        same_rank = order.rank[one.task] == order.rank[two.task]
+        assert same_rank or (one.message and order.receiver[one.task] == order.rank[two.task])
+
+
+@given(cases(), st.integers(0, 10**6), POSITIVE)
+@settings(max_examples=60, deadline=None)
+def test_a_longer_task_on_the_critical_path_lengthens_the_step_by_as_much(case, which, more):
+    order, durations = case
+    durations = replace(durations, pair=None)
+    timeline = simulate(order, durations)
+    path = [piece.task for piece in critical_path(timeline) if not piece.message]
+    ahead = [task for task in path if order.kind[task] == FORWARD and not order.paired[task]]
+    task = ahead[which % len(ahead)]
+    shape = (order.micro_batches, order.ranks, order.stages)
+    forward = np.array(np.broadcast_to(durations.forward, shape))
+    forward[order.micro_batch[task], order.rank[task], order.stage[task]] += more
+    assert simulate(order, replace(durations, forward=forward)).makespan == (
+        timeline.makespan + more
+    )
+
+
 def makespan(schedule, p, m, *, chunks=1, **durations):
     order = pipeline_order(schedule, ranks=p, micro_batches=m, chunks=chunks)
     return simulate(order, Durations(**durations)).makespan
@@ -296,6 +328,15 @@ def test_messages_of_one_rank_queue_on_its_lane():
     ahead = (order.rank == 0) & (order.kind == FORWARD)
     assert timeline.send_start[ahead].tolist() == [1.0, 4.0, 7.0, 10.0]
     assert timeline.start[(order.rank == 1) & (order.kind == FORWARD)].tolist() == [4, 7, 10, 13]
+
+
+def test_a_blocking_rank_computes_on_when_its_message_has_left():
+    order = pipeline_order("gpipe", ranks=2, micro_batches=3)
+    timeline = simulate(order, Durations(forward=1.0, backward=2.0, send=3.0), blocking=True)
+    ahead = (order.rank == 0) & (order.kind == FORWARD)
+    assert timeline.start[ahead].tolist() == [0.0, 4.0, 8.0]
+    assert timeline.start[(order.rank == 1) & (order.kind == FORWARD)].tolist() == [4.0, 8.0, 12.0]
+    assert timeline.makespan == 13.0 + 3 * (2.0 + 3.0) + 2.0
 
 
 def test_stages_of_one_rank_send_nothing():
