@@ -204,21 +204,22 @@ def _draw_sends(ax: Axes, timeline: Timeline, unit: float) -> None:
 def _draw_numbers(
     ax: Axes, timeline: Timeline, seen: NDArray[np.int64], width: float, unit: float
 ) -> None:
-    """Write the micro-batch into each box that is wide enough for it."""
+    """Write the micro-batch into each box that is wide enough for any of them."""
     order = timeline.order
     top, height = _rows(order)
     chunk = _chunk(order)
     last = int(chunk.max())
+    # Boxes of one width carry all of their numbers or none, as the longest must fit.
+    least = width * (LEGIBLE[0] + LEGIBLE[1] * len(str(order.micro_batches - 1)))
     for task in seen.tolist():
         start, end = timeline.start[task] / unit, timeline.end[task] / unit
-        number = str(order.micro_batch[task])
-        if end - start < width * (LEGIBLE[0] + LEGIBLE[1] * len(number)):
+        if end - start < least:
             continue
         pale = 2 * chunk[task] > last or order.kind[task] == INPUT
         ax.text(
             (start + end) / 2,
             top[task] + 0.54 * height[task],
-            number,
+            str(order.micro_batch[task]),
             ha="center",
             va="center",
             fontsize=6 if height[task] < HEIGHT else 7.5,

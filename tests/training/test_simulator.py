@@ -321,6 +321,48 @@ def test_a_message_delays_the_first_micro_batch_once_an_edge():
     assert timeline.makespan == 5 * 3.0 + 8 * 0.25
 
 
+@given(st.integers(2, 8), st.integers(2, 5), st.integers(2, 4), st.integers(1, 4))
+@settings(max_examples=40, deadline=None)
+def test_what_short_messages_cost_each_schedule(p, groups, v, sixteenths):
+    """Messages of c < t_f: hidden in steady state, but for 1F1B, which waits for each round trip.
+
+    GPipe pays its way there and back, interleaved that of all virtual stages, ZB-H1 it twice; of
+    1F1B's micro-batches p share 2(p-1) messages that nothing hides. Derived from the cycles of the
+    orders of work; any other number would be a change of what the simulator means.
+    """
+    m, c = p * groups, sixteenths / 16
+    spans = {"forward": 1.0, "backward": 2.0, "weight": 1.0}
+
+    def cost(schedule, chunks=1):
+        free = makespan(schedule, p, m, chunks=chunks, **spans)
+        return makespan(schedule, p, m, chunks=chunks, send=c, **spans) - free
+
+    assert cost("gpipe") == 2 * (p - 1) * c
+    assert cost("interleaved", v) == 2 * (p * v - 1) * c
+    assert cost("zb-h1") == 4 * (p - 1) * c
+    assert cost("1f1b") == 2 * ((p - 1) * groups + p - 2) * c
+
+
+@given(st.integers(2, 10), st.integers(1, 4), st.integers(0, 2**32 - 1))
+@settings(max_examples=60, deadline=None)
+def test_a_pipeline_with_one_slow_stage_takes_what_its_slow_stage_waits(p, groups, seed):
+    """1F1B: the ways before stage j, and what its w warm-up tasks leave of the way behind it."""
+    rng = np.random.default_rng(seed)
+    m = p * groups
+    f, b = np.ones(p), np.full(p, 2.0)
+    slow = int(rng.integers(p))
+    f[slow], b[slow] = rng.integers(8, 20) / 8, rng.integers(16, 40) / 8
+    behind = (f + b)[slow + 1 :].sum()
+    warm = p - 1 - slow
+    expected = (
+        m * (f + b)[slow]
+        + (f + b)[:slow].sum()
+        + max(0.0, behind - warm * f[slow])
+        + max(0.0, behind - warm * b[slow])
+    )
+    assert makespan("1f1b", p, m, forward=f, backward=b) == expected
+
+
 def test_messages_of_one_rank_queue_on_its_lane():
     """GPipe's forwards of 1 s with messages of 3 s: the link, not the GPU, sets the pace."""
     order = pipeline_order("gpipe", ranks=2, micro_batches=4)
