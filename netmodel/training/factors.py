@@ -35,6 +35,8 @@ class Factor:
         What it is; the generation, family or software record it holds for.
     value, sigma : float
         In SI units; one standard deviation of its logarithm (0 where it is not fitted).
+    prior, prior_sigma : float
+        What was believed before fitting, and how firmly (of the logarithm).
     unit, basis, meaning : str
         ``basis`` is ``fitted``, or who published it.
     """
@@ -43,6 +45,8 @@ class Factor:
     key: str
     value: float
     sigma: float
+    prior: float
+    prior_sigma: float
     unit: str
     basis: str
     meaning: str
@@ -58,6 +62,8 @@ def table(path: Path = TABLE) -> Mapping[tuple[str, str], Factor]:
                 key=row["key"],
                 value=float(row["value"]),
                 sigma=float(row["sigma"] or 0),
+                prior=float(row["prior"]),
+                prior_sigma=float(row["prior_sigma"]),
                 unit=row["unit"],
                 basis=row["basis"],
                 meaning=row["meaning"],

@@ -93,6 +93,7 @@ def software(framework: str = DEFAULT, version: str = "") -> Software:
             "balanced_stages": row["balanced_stages"] == "yes",
             "micro_batch": int(row["micro_batch"]),
             "context": row["context"],
+            "layers_per_chunk": int(row["layers_per_chunk"]),
         },
         source=row["source"],
     )
