@@ -26,7 +26,6 @@ from netmodel.training.factors import (
     gpu_keys,
     located,
     peaks,
-    software_keys,
     table,
 )
 from netmodel.training.layer import total
@@ -133,7 +132,7 @@ def case_plan(case: Case) -> Plan:
     where = fabric(case.gpu, case.gpus, case.gpus_per_node, case.nic_bandwidth)
     asked = demands(case.model, case.strategy, case.seq_len, case.software.recipe)
     timed = messages(asked, case.model, case.strategy, Wires.of(where, case.gpu.generation))
-    return plan(case.model, case.strategy, case.seq_len, case.software.recipe, timed)
+    return plan(case.model, case.strategy, case.seq_len, case.software, timed)
 
 
 def batch(cases: Sequence[Case]) -> Batch:
@@ -148,10 +147,7 @@ def batch(cases: Sequence[Case]) -> Batch:
     for members in by_structure.values():
         mine = [cases[i] for i in members]
         found = [
-            located(
-                gpu_keys(case.gpu), software_keys(case.software.framework, case.software.version)
-            )
-            for case in mine
+            located(gpu_keys(case.gpu), case.software.keys) for case in mine
         ]
         groups.append(
             Group(

@@ -20,7 +20,7 @@ from netmodel.training.factors import Factor, table
 
 SPREAD = 0.06
 """Residual (of the logarithm) beyond which a row counts linearly, not squared."""
-SHARES = ("gemm_", "attention", "batched", "memory", "grouped", "tp_exposed", "dp_exposed")
+SHARES = ("gemm_", "attention", "batched", "memory", "grouped", "tp_", "dp_exposed", "fsdp_")
 """Factors that are shares: below one."""
 CEILING = 0.98
 

@@ -62,7 +62,7 @@ def step(
     accelerator = cluster.accelerator
     fabric = tiers_of(cluster, gpus)
     made, timed = planned(model, strategy, seq_len, fabric, accelerator.generation, chosen)
-    values = factors(accelerator, chosen.framework, chosen.version)
+    values = factors(accelerator, chosen.keys)
     attained = rates(
         accelerator, values, precision=strategy.precision, flash=chosen.recipe.flash
     )
@@ -109,7 +109,7 @@ def _planned(
 ) -> tuple[Plan, tuple[Message, ...]]:
     asked = demands(model, strategy, seq_len, software.recipe)
     timed = messages(asked, model, strategy, Wires.of(fabric, generation))
-    return plan(model, strategy, seq_len, software.recipe, timed), timed
+    return plan(model, strategy, seq_len, software, timed), timed
 
 
 _remembered = lru_cache(maxsize=4096)(_planned)

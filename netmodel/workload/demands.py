@@ -204,9 +204,8 @@ def gradient_sync(held: Held, strategy: Strategy, recipe: Recipe) -> list[Demand
     plain = where(zero == 0, 1, 0)
     gathers = where((zero == 1) | (zero == 2), 1, 0)
     late = 0 if recipe.reduce_each else 1
-    scatters = where(
-        zero == 1, 1, where(zero == 2, strategy.micro_batches, where(zero == 3, late, 0))
-    )
+    each = strategy.micro_batches if recipe.reduce_each else 1
+    scatters = where(zero == 1, 1, where(zero == 2, each, where(zero == 3, late, 0)))
     everyone = (strategy.dp * strategy.cp, maximum(strategy.edp, 1))
     found: list[Demand] = []
     groups = (("dp", d, everyone[0], held.shared), ("edp", e, everyone[1], held.expert))

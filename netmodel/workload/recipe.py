@@ -35,7 +35,7 @@ class Recipe:
     reshard : bool
         Whether ZeRO-3 frees weights after the forward pass and gathers them again.
     reduce_each : bool
-        Whether ZeRO-3 reduces gradients after every micro-batch, rather than once a step.
+        Whether ZeRO-2 and 3 reduce gradients after every micro-batch, rather than once a step.
     reserve : float
         Memory of the runtime, its libraries and communication buffers [B].
     fragmentation : float
