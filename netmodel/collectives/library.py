@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from netmodel.collectives.kinds import link_kind, network_kind
-from netmodel.errors import unknown_name
+from netmodel.errors import InputError, unknown_name
+from netmodel.units import parse_fraction, parse_time
 
 CONSTANTS = Path(__file__).parents[1] / "catalog" / "data" / "collectives_constants.csv"
 PROTOCOLS = ("ll", "ll128", "simple")
@@ -93,8 +94,8 @@ class Library:
         GPU generation; kind of scale-up link; kind of network.
     launch, step : float
         Launch and synchronisation of a call; one LL step inside a domain [s].
-    hop : float
-        One LL network hop between neighbours under one leaf [s].
+    hop, path : float
+        One LL network hop, and the latency of the wires and switches that it was measured over [s].
     gather : float
         Share of the NIC rate that all-gather and reduce-scatter keep on NICs of
         ``gather_from`` [B/s] and faster.
@@ -122,6 +123,7 @@ class Library:
     launch: Any
     step: Any
     hop: Any
+    path: Any
     gather: Any
     gather_from: Any
     network_ramp: Any
@@ -155,6 +157,7 @@ def library(
     *,
     in_network: bool = False,
     launcher: str = "processes",
+    overlay: Mapping[str, Any] | None = None,
     table: Table | None = None,
 ) -> Library:
     """Find the constants of one GPU generation, scale-up link and network.
@@ -171,20 +174,23 @@ def library(
     launcher : str
         ``"processes"`` (one a GPU, or threads), ``"single_process"`` (nccl-tests ``-g N``) or
         ``"torch"`` (a Python loop around each call).
+    overlay : mapping, optional
+        What a fabric measured of its own, as :func:`overlaid` takes it; a cluster's
+        ``software["collectives"]``.
     table : mapping, optional
         Constants to use instead of the shipped ones.
 
     Raises
     ------
     InputError
-        When the launcher is unknown.
+        When the launcher or an overlay's key is unknown, or a value of it impossible.
 
     Examples
     --------
     >>> library("hopper", "nvlink4", "ib-ndr").multicast
     True
     """
-    return find_library(
+    found = find_library(
         constants() if table is None else table,
         generation,
         link_kind(intra_link),
@@ -192,6 +198,7 @@ def library(
         in_network,
         launcher,
     )
+    return overlaid(found, overlay) if overlay else found
 
 
 def find_library(
@@ -227,7 +234,7 @@ def find_library(
     ramps = {name: find("ramp", name, generation) for name in PROTOCOLS}
 
     def algorithm(name: str) -> Algorithm:
-        one = name in ("nvls", "nvls_tree", "collnet")
+        one = name in MULTICAST_ALGORITHMS
         own = f"{name} simple"
         return Algorithm(
             port=find("algorithm", "port", name) * (switched if one else port),
@@ -258,6 +265,7 @@ def find_library(
         launch=launch,
         step=find("generation", "step", generation, family),
         hop=find("network", "hop", transport),
+        path=find("network", "path"),
         gather=find("gather", "efficiency"),
         gather_from=find("gather", "from"),
         network_ramp=find("ramp", "network"),
@@ -276,3 +284,64 @@ def find_library(
         },
         protocols=protocols,
     )
+
+
+TIMES = ("launch", "step", "hop")
+SHARES = ("port", "multicast", "network")
+
+
+def overlaid(library: Library, overlay: Mapping[str, Any]) -> Library:
+    """Put a system's own measured constants in place of the fitted ones.
+
+    Parameters
+    ----------
+    library : Library
+        What is known of its kind.
+    overlay : mapping
+        Any of ``launch``, ``step``, ``hop`` (a time in seconds, or words such as ``"35 us"``) and
+        ``port``, ``multicast``, ``network`` (the share of line rate that a ring, NVLS, and the
+        NICs reach, above 0 and below 1).
+
+    Raises
+    ------
+    InputError
+        When a key is unknown or a value impossible.
+
+    Examples
+    --------
+    >>> overlaid(library("hopper", "nvlink4", "roce"), {"hop": "8 us"}).hop
+    8e-06
+    """
+    times: dict[str, Any] = {}
+    shares: dict[str, Any] = {}
+    for name, value in overlay.items():
+        where = f"software.collectives.{name}"
+        if name in TIMES:
+            times[name] = parse_time(value, where=where) if isinstance(value, str) else value
+            if not times[name] > 0:
+                raise InputError(f"{value!r} is not above zero", where=where)
+        elif name in SHARES:
+            shares[name] = parse_fraction(value, where=where) if isinstance(value, str) else value
+            if not 0 < shares[name] < 1:
+                raise InputError(f"{value!r} is no share of line rate between 0 and 1", where=where)
+        else:
+            raise unknown_name("constant", name, (*TIMES, *SHARES), where="software.collectives")
+    port = shares.get("port", 1.0) / library.algorithms["ring"].port if "port" in shares else 1.0
+    multicast = (
+        shares["multicast"] / library.algorithms["nvls"].port if "multicast" in shares else 1.0
+    )
+    network = shares["network"] / library.algorithms["ring"].network if "network" in shares else 1.0
+    algorithms = {
+        name: replace(
+            each,
+            port=min(each.port * (multicast if name in MULTICAST_ALGORITHMS else port), LIMIT),
+            network=min(each.network * network, LIMIT),
+        )
+        for name, each in library.algorithms.items()
+    }
+    return replace(library, **times, algorithms=algorithms)
+
+
+MULTICAST_ALGORITHMS = frozenset({"nvls", "nvls_tree", "collnet"})
+LIMIT = 0.99
+"""No share of line rate is taken for more."""

@@ -114,8 +114,8 @@ def price(
     bottleneck: Any = 0
     hop = library.hop * proto.hop * choose(size > CHANNEL_BYTES, proto.hop_wide, 1.0)
     for tier, hops in enumerate(traffic.hops):
-        farther = group.latency[tier] - group.latency[0]
-        waiting = hops * (hop + farther)
+        path = group.latency[tier]
+        waiting = hops * larger(hop + (path - library.path), path)
         moving = traffic.egress[tier] / (
             _tier_rate(kind, group, library, tier) * fit.network * proto.efficiency
         )

@@ -35,8 +35,8 @@ class Case(NamedTuple):
         Bandwidth of each directed link [B/s].
     indptr, links : [F + 1], [H]
         Routes in compressed rows.
-    owner : [H]
-        Flow of each hop.
+    part, owner : [H]
+        Share of the flow's bytes that takes the hop; its flow.
     shelf : [L + 1]
         Where each link's hops begin when all hops are sorted by link.
     weight : [F]
@@ -48,6 +48,7 @@ class Case(NamedTuple):
     capacity: Any
     indptr: Any
     links: Any
+    part: Any
     owner: Any
     shelf: Any
     weight: Any
@@ -69,7 +70,7 @@ class State(NamedTuple):
         The hops of active flows on link ``l`` are ``member[shelf[l]:shelf[l] + count[l]]``, and
         ``place`` says where in there each hop is.
     load, sharing : [L]
-        Sum of the rates [B/s], and number of active flows.
+        Sum of the rates [B/s], and of the parts of active flows.
     full : [L]
         Whether the link is the bottleneck of a flow.
     rerated, reached, met : [F], [L], [L]
@@ -79,9 +80,9 @@ class State(NamedTuple):
         This event's flows to rate, links to follow, links they cross; a stack.
     fresh : [F]
         New rate, negative while open.
-    free, open, closed : [L], [L], [L]
-        Bandwidth not yet given away (then: the share), flows without a new rate, whether the link
-        was a bottleneck.
+    free, open, waiting, closed : [L], [L], [L], [L]
+        Bandwidth not yet given away (then: the share); parts and number of hops that have no new
+        rate; whether the link was a bottleneck.
     sizes : [5]
         How many of this event's flows, links queued, links followed, links touched; all trials.
     """
@@ -107,6 +108,7 @@ class State(NamedTuple):
     fresh: Any
     free: Any
     open: Any
+    waiting: Any
     closed: Any
     sizes: Any
 
@@ -133,6 +135,7 @@ STATE: dict[str, tuple[str, type]] = {
     "fresh": ("flows", float),
     "free": ("links", float),
     "open": ("links", float),
+    "waiting": ("links", int),
     "closed": ("links", bool),
     "sizes": ("5", int),
 }
@@ -166,8 +169,9 @@ def _close(case: Case, state: State, link: int, share: float) -> int:
             weight = case.weight[flow]
             for hop in range(indptr[flow], indptr[flow + 1]):
                 other = links[hop]
-                open_[other] -= weight
-                free[other] = max(0.0, free[other] - share * weight)
+                open_[other] -= weight * case.part[hop]
+                state.waiting[other] -= 1
+                free[other] = max(0.0, free[other] - share * weight * case.part[hop])
     state.closed[link] = True
     state.free[link] = share
     return given
@@ -189,7 +193,7 @@ def _rate(case: Case, state: State) -> None:
         chase[0] = state.touched[i]
         while depth > 0:
             link = chase[depth - 1]
-            if open_[link] == 0:
+            if state.waiting[link] == 0:
                 depth -= 1
                 continue
             share = state.free[link] / open_[link]
@@ -215,9 +219,11 @@ def _meet(case: Case, state: State, flow: int, trial: int) -> None:
             touched += 1
             state.closed[link] = False
             state.open[link] = 0.0
+            state.waiting[link] = 0
             state.free[link] = case.capacity[link] - state.load[link]
-        state.open[link] += weight
-        state.free[link] += rate
+        state.open[link] += weight * case.part[hop]
+        state.waiting[link] += 1
+        state.free[link] += rate * case.part[hop]
     state.sizes[3] = touched
 
 
@@ -274,10 +280,11 @@ def _leave(case: Case, state: State, flow: int, event: int) -> None:
         moved = state.member[last]
         state.member[state.place[hop]] = moved
         state.place[moved] = state.place[hop]
-        state.sharing[link] -= case.weight[flow]
-        state.load[link] -= state.rate[flow] * case.weight[flow]
+        used = case.weight[flow] * case.part[hop]
+        state.sharing[link] -= used
+        state.load[link] -= state.rate[flow] * used
         if state.count[link] == 0:
-            state.load[link] = 0.0  # forget what rounding left
+            state.load[link] = state.sharing[link] = 0.0  # forget what rounding left
         if state.full[link]:
             _queue(state, link, event)
 
@@ -290,7 +297,7 @@ def _join(case: Case, state: State, flow: int, event: int) -> None:
         state.member[last] = hop
         state.place[hop] = last
         state.count[link] += 1
-        state.sharing[link] += case.weight[flow]
+        state.sharing[link] += case.weight[flow] * case.part[hop]
     state.rerated[flow] = event
     state.flows[state.sizes[0]] = flow
     state.sizes[0] += 1
@@ -323,7 +330,7 @@ def _apply(case: Case, state: State, now: float) -> None:
             state.rate[flow] = state.fresh[flow]
             state.due[flow] = now + max(0.0, state.left[flow]) / state.rate[flow]
             for hop in range(case.indptr[flow], case.indptr[flow + 1]):
-                state.load[case.links[hop]] += change * case.weight[flow]
+                state.load[case.links[hop]] += change * case.weight[flow] * case.part[hop]
 
 
 def advance(case: Case, state: State, credit: float, tie: float) -> tuple[float, int, int]:

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from netmodel import catalog
 from netmodel.collectives.kinds import link_kind
+from netmodel.collectives.library import constants
 from netmodel.errors import InputError
 from netmodel.network.tiers import Tiers
 
@@ -102,6 +103,7 @@ class Skipped:
 
     id: str
     series: str
+    measured: float
     reason: str
 
 
@@ -134,8 +136,16 @@ def read_cases(path: Path | str | None = None) -> tuple[list[Case], list[Skipped
         try:
             cases.append(_case(row, series))
         except (InputError, ValueError, KeyError) as error:
-            skipped.append(Skipped(row["id"], series, str(error)))
+            skipped.append(Skipped(row["id"], series, _seconds(row), str(error)))
     return cases, skipped
+
+
+def _seconds(row: Mapping[str, str]) -> float:
+    """Measured time [s]; not a number where the row has none."""
+    try:
+        return float(row["time_us"]) * 1e-6
+    except (TypeError, ValueError):
+        return math.nan
 
 
 def _case(row: Mapping[str, str], series: str) -> Case:
@@ -217,7 +227,7 @@ def _tiers(gpu: str, intra_link: str, nodes: int, per_node: int, nic: float) -> 
         names=(name, "leaf") if across else (name,),
         unit=(domain, ranks) if across else (domain,),
         bandwidth=(port, nic) if across else (port,),
-        latency=(0.0,) * (1 + across),
+        latency=(0.0, constants()["network", "default", "path"])[: 1 + across],
         links=(accelerator.scaleup_link or name, "nic") if across else (name,),
         peer=(peer, math.inf) if across else (peer,),
     )

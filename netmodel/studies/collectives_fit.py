@@ -184,7 +184,7 @@ def _group(cases: Sequence[Case], rows: Sequence[int]) -> Group:
                 np.array([float(span.bandwidth[0]) for span in spans]),
                 np.where(across, nic, np.inf),
             ),
-            latency=(0.0, 0.0),
+            latency=(0.0, max(float(span.latency[-1]) for span in spans)),
             links=("", ""),
         )
     )

@@ -17,7 +17,7 @@ from netmodel.studies.collectives_data import MEASURED, Case, read_cases
 from netmodel.studies.collectives_fit import Problem, fit, parameters
 from netmodel.studies.residuals import Residual, summary
 
-EXCLUDED = MEASURED.with_name("collectives_excluded.csv")
+FIT_ROWS = MEASURED.with_name("collectives_fit_rows.csv")
 REGIMES = ((65536, "< 64 KiB"), (2**24, "64 KiB - 16 MiB"), (float("inf"), ">= 16 MiB"))
 
 
@@ -60,7 +60,7 @@ def validate_collectives(
         Residual(
             id=row.id,
             series=row.series,
-            measured=None,
+            measured=row.measured,
             predicted=None,
             metric="time_s",
             groups={},
@@ -109,16 +109,16 @@ def groups_of(case: Case) -> dict[str, str]:
 
 
 @lru_cache(maxsize=1)
-def excluded() -> frozenset[str]:
-    """Rows of the packaged data that no fit uses: isolated faults, each with its reason."""
-    with EXCLUDED.open(newline="") as file:
-        return frozenset(row["id"] for row in csv.DictReader(file))
+def _judged() -> dict[str, bool]:
+    """Rows of the packaged data that a fit uses, or not, against their flag; each has a reason."""
+    with FIT_ROWS.open(newline="") as file:
+        return {row["id"]: row["use"] == "yes" for row in csv.DictReader(file)}
 
 
 def usable_rows(cases: Sequence[Case]) -> npt.NDArray[np.bool_]:
     """Cases that a fit may use."""
-    out = excluded()
-    return np.array([not case.flagged and case.id not in out for case in cases])
+    judged = _judged()
+    return np.array([judged.get(case.id, not case.flagged) for case in cases])
 
 
 @lru_cache(maxsize=1)

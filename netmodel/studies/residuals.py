@@ -17,8 +17,8 @@ class Residual:
     ----------
     id, series : str
         Row and curve.
-    measured, predicted : float or None
-        In the row's metric; None where the row is skipped.
+    measured, predicted : float, float or None
+        In the row's metric; no prediction where the row is skipped.
     metric : str
         ``"time_s"``, ...
     groups : mapping
@@ -33,7 +33,7 @@ class Residual:
 
     id: str
     series: str
-    measured: float | None
+    measured: float
     predicted: float | None
     metric: str
     groups: Mapping[str, str]
@@ -45,7 +45,6 @@ class Residual:
     def error(self) -> float:
         """Predicted over measured, less one."""
         assert self.predicted is not None
-        assert self.measured is not None
         return self.predicted / self.measured - 1.0
 
     def to_dict(self) -> dict[str, Any]:

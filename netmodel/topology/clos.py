@@ -84,6 +84,11 @@ class Layer:
     uplink: LinkField
     share: float
 
+    @property
+    def fits(self) -> int:
+        """Cables down when no port is kept for cables up."""
+        return int(self.ports / self.share + 1e-9)
+
 
 def layer(spec: ClosSpec, name: str) -> Layer:
     """Settle one layer: ``leaf``, ``spine`` or ``core``.
@@ -128,6 +133,16 @@ def layer(spec: ClosSpec, name: str) -> Layer:
 def leaf_down(spec: ClosSpec) -> int:
     """Host ports of a leaf; all its ports when the design has no other tier."""
     return layer(spec, "leaf").down
+
+
+def leaf_fill(spec: ClosSpec, ports: int) -> int:
+    """Host ports used on a leaf where ``ports`` of them have to meet.
+
+    With ``tiers: auto`` they share one switch without uplinks if it has ports enough.
+    """
+    leaf = layer(spec, "leaf")
+    one_switch = spec.tiers == "auto" and not spec.leaf.down and ports <= leaf.fits
+    return leaf.fits if one_switch else leaf.down
 
 
 def leaves_limit(spec: ClosSpec) -> int:
@@ -182,31 +197,27 @@ def wire_clos(spec: ClosSpec, ends: Ends, leaves: Leaves, name: str) -> Fabric:
         raise too_large(name, len(ends.index), limit * leaf_down(spec) * planes, _why(spec))
     slot = leaves.plane * count + leaves.leaf
     used = int(np.bincount(slot).max(initial=0))
-    blocks = [_leaf_block(spec, leaves, planes, count)]
+    tiers = tiers_used(spec, count)
+    blocks = [_leaf_block(spec, leaves, (planes, count, tiers))]
     cables = [host_cables(ends, ends.first + slot, spec)]
     first = ends.first + planes * count
     top = ends.first + np.arange(planes * count)
-    if count > 1 and spec.tier_range[1] > 1:
+    if tiers > 1:
         made = layer(spec, "leaf")
         up = _needed_uplinks(made, used)
-        upper = _two_tiers if _tiers(spec, count) == 2 else _three_tiers
+        upper = _two_tiers if tiers == 2 else _three_tiers
         more, links, top = upper(spec, (planes, count, up), ends.first, first)
         blocks += more
         cables += links
     return Fabric(tuple(blocks), tuple(cables), top)
 
 
-def _tiers(spec: ClosSpec, leaves: int) -> int:
-    """Tiers needed for so many leaves in a plane."""
-    low, high = spec.tier_range
-    spine = layer(spec, "spine")
-    fits = leaves * spine.share <= spine.ports
-    return 2 if high == 2 or (low < 3 and fits) else 3
-
-
 def tiers_used(spec: ClosSpec, leaves: int) -> int:
     """Tiers that a plane of so many leaves is wired with."""
-    return 1 if leaves <= 1 or spec.tier_range[1] == 1 else _tiers(spec, leaves)
+    low, high = spec.tier_range
+    if leaves <= 1 or high == 1:
+        return 1
+    return 2 if high == 2 or (low < 3 and leaves <= layer(spec, "spine").fits) else 3
 
 
 def _why(spec: ClosSpec) -> str:
@@ -231,7 +242,9 @@ def _needed_uplinks(made: Layer, used: int) -> int:
     return next(step for step in steps if step >= need - 1e-9)
 
 
-def _leaf_block(spec: ClosSpec, leaves: Leaves, planes: int, count: int) -> Block:
+def _leaf_block(spec: ClosSpec, leaves: Leaves, size: tuple[int, int, int]) -> Block:
+    """Number the leaves; their ``pod`` is that of the spines, or their unit in two tiers."""
+    planes, count, tiers = size
     number = np.arange(planes * count) % count
     attributes = dict(layer(spec, "leaf").device)
     prefix = "plane{0}-" if planes > 1 else ""
@@ -241,6 +254,8 @@ def _leaf_block(spec: ClosSpec, leaves: Leaves, planes: int, count: int) -> Bloc
         shape: tuple[int, ...] = (planes, count // leaves.rails, leaves.rails)
     else:
         label, shape = prefix + "leaf-{1:03d}", (planes, count)
+    if tiers == 3:
+        attributes["pod"] = number // pod_leaves(spec, layer(spec, "spine"))
     if planes > 1:
         attributes["plane"] = np.arange(planes * count) // count
         if leaves.rail_of_plane:

@@ -77,10 +77,9 @@ class Cluster:
     def _host_limit(self) -> int | None:
         """Hosts that the fabric can join, counting each as the one with most ports."""
         module = family(self.fabric.family)
-        ends = [
-            host.gpus if self._joins_gpus else host.nics * host.nic_ports for host in self.hosts
-        ]
-        limit: int | None = module.limit(self.fabric, max(1, *ends))
+        nics = max(host.gpus if self._joins_gpus else host.nics for host in self.hosts)
+        ports = 1 if self._joins_gpus else max(host.nic_ports for host in self.hosts)
+        limit: int | None = module.limit(self.fabric, max(1, nics), ports)
         return limit
 
     @property

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from netmodel.graph import IntArray
-from netmodel.topology.clos import ClosSpec, Leaves, leaf_down, leaves_limit, wire_clos
+from netmodel.topology.clos import ClosSpec, Leaves, leaf_down, leaf_fill, leaves_limit, wire_clos
 from netmodel.topology.family import Fabric
 from netmodel.topology.host import Ends
 
@@ -24,7 +24,7 @@ def wire(spec: Spec, ends: Ends) -> Fabric:
     wanted = ends.rail * ports + ends.port
     plane = wanted % spec.planes if spec.planes else wanted
     place = rank_within(plane)
-    leaf = place // leaf_down(spec)
+    leaf = place // leaf_fill(spec, int(place.max(initial=0)) + 1)
     one_rail = ports == 1 and plane is wanted
     return wire_clos(spec, ends, Leaves(plane, leaf, rail_of_plane=one_rail), "multi-plane")
 
@@ -39,7 +39,7 @@ def rank_within(group: IntArray) -> IntArray:
     return rank
 
 
-def limit(spec: Spec, ports: int) -> int | None:
-    """Hosts that fit: each has ``ports / planes`` ports in every plane."""
-    each = -(-ports // (spec.planes or ports))
+def limit(spec: Spec, nics: int, ports: int) -> int | None:
+    """Hosts that fit: each has ``nics * ports / planes`` ports in every plane."""
+    each = -(-nics * ports // (spec.planes or nics * ports))
     return leaves_limit(spec) * leaf_down(spec) // each

@@ -14,7 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from netmodel.training.factors import release
+from netmodel.training.factors import release, software_keys
 from netmodel.workload.layout import Strategy
 from netmodel.workload.recipe import Recipe
 
@@ -30,6 +30,11 @@ class Software:
     ----------
     framework, version : str
         As asked for; an empty version means the newest.
+    family : str
+        Frameworks of one family run the same kernels.
+    spare_last : bool
+        Whether layers that do not divide leave the last pipeline rank, which has the head, as
+        many short as there are.
     recipe : Recipe
         Bytes it keeps and sends.
     defaults : mapping
@@ -40,9 +45,16 @@ class Software:
 
     framework: str
     version: str = ""
+    family: str = "megatron-core"
+    spare_last: bool = False
     recipe: Recipe = field(default_factory=Recipe)
     defaults: Mapping[str, Any] = field(default_factory=dict, hash=False)
     source: str = ""
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Keys under which its factors are looked up, the most specific first."""
+        return software_keys(self.framework, self.version, self.family)
 
 
 @lru_cache(maxsize=1)
@@ -73,6 +85,8 @@ def software(framework: str = DEFAULT, version: str = "") -> Software:
     return Software(
         framework=framework,
         version=version,
+        family=row["family"],
+        spare_last=row["spare_last"] == "yes",
         recipe=Recipe(
             flash=row["flash"] == "yes",
             dropout=row["dropout"] == "yes",
@@ -93,6 +107,7 @@ def software(framework: str = DEFAULT, version: str = "") -> Software:
             "balanced_stages": row["balanced_stages"] == "yes",
             "micro_batch": int(row["micro_batch"]),
             "context": row["context"],
+            "layers_per_chunk": int(row["layers_per_chunk"]),
         },
         source=row["source"],
     )
