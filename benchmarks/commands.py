@@ -40,9 +40,7 @@ def commands(folder: Path) -> dict[str, tuple[list[str], float]]:
 def timed(arguments: list[str]) -> tuple[float, float]:
     """Wall-clock and CPU seconds of one run of the whole process."""
     before, start = os.times(), time.perf_counter()
-    subprocess.run(
-        [sys.executable, "-m", "netmodel", *arguments], check=True, capture_output=True
-    )
+    subprocess.run([sys.executable, "-m", "netmodel", *arguments], check=True, capture_output=True)
     wall, after = time.perf_counter() - start, os.times()
     cpu = after.children_user + after.children_system
     return wall, cpu - before.children_user - before.children_system

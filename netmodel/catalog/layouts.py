@@ -55,7 +55,7 @@ def layouts() -> tuple[Layout, ...]:
 def published_layout(model: str, accelerator: str) -> Layout | None:
     """Return the layout published for a model: on this accelerator if any, else on another.
 
-    >>> published_layout("deepseek-v3", "H800").gpus
+    >>> published_layout("deepseek-v3", "H800-SXM").gpus
     2048
     """
     rows = [row for row in layouts() if row.model == model]

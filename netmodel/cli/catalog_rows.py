@@ -172,9 +172,7 @@ def _price(name: str) -> Row:
     if power:
         cells = [format_power(each) for each in amounts]
     else:
-        cells = [
-            f"${each * 3600:.2f}/h" if hourly else format_money(each) for each in amounts
-        ]
+        cells = [f"${each * 3600:.2f}/h" if hourly else format_money(each) for each in amounts]
     data = {
         "name": name,
         "what": row.what,

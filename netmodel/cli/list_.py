@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import click
 
 from netmodel.cli.options import output_options
 from netmodel.cli.output import Answer, Table, emit
+from netmodel.errors import unknown_name
 
 KINDS = ("clusters", "models", "accelerators", "links", "switches", "nics", "nodes", "prices")
 
 
 @click.command("list", no_args_is_help=True)
-@click.argument("kind", type=click.Choice(KINDS))
+@click.argument("kind", metavar="KIND")
 @output_options(pictures=False)
 def list_(kind: str, **output: Any) -> None:
     """List what can be named, with the figures that tell the rows apart.
+
+    KIND is clusters, models, accelerators, links, switches, nics, nodes or prices.
 
     `netmodel show NAME` prints one row with the source of every figure.
 
@@ -24,6 +28,8 @@ def list_(kind: str, **output: Any) -> None:
     Example:
       netmodel list clusters
     """
+    if kind not in KINDS:
+        raise unknown_name("kind", kind, KINDS, where="netmodel list")
     if kind == "clusters":
         headings, rows = _clusters()
     else:
@@ -40,7 +46,7 @@ def list_(kind: str, **output: Any) -> None:
     emit(answer, **output)
 
 
-def _clusters() -> tuple[tuple[str, ...], list[Any]]:
+def _clusters() -> tuple[Sequence[str], list[Any]]:
     """Name, size and description of every cluster that ships."""
     from netmodel import topology
 

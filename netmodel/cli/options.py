@@ -8,8 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
-from netmodel.cli.params import GPU_COUNT, GPUS, Output
-from netmodel.units import parse_count
+from netmodel.cli.params import COUNT, GPUS, Output
 
 F = TypeVar("F", bound=Callable[..., Any])
 Decorator = Callable[[F], F]
@@ -61,7 +60,7 @@ def gpus_option(*, several: bool = False, required: bool = False) -> Callable[[F
     """Return ``--gpus`` for one size or for several."""
     return click.option(
         "--gpus",
-        type=GPUS if several else GPU_COUNT,
+        type=GPUS if several else COUNT,
         required=required,
         metavar="N,N,..|N..N" if several else "N",
         help="Sizes: 2048, 64,128,256, or 256..65536 (doubling)."
@@ -77,26 +76,17 @@ layout_options = _all(
         help="Parallel layout: auto (the best that fits), tp=8,pp=16,..., or a framework's file. "
         "Left out: the published layout of this model where there is one, else auto.",
     ),
-    click.option(
-        "--global-batch", callback=lambda *a: _count(*a), metavar="N", help="Sequences in one step."
-    ),
+    click.option("--global-batch", type=COUNT, metavar="N", help="Sequences in one step."),
     click.option(
         "--micro-batch",
-        callback=lambda *a: _count(*a),
+        type=COUNT,
         metavar="N",
         help="Sequences in one micro-batch of one replica.",
     ),
-    click.option(
-        "--seq-len", callback=lambda *a: _count(*a), metavar="N", help="Tokens in one sequence."
-    ),
+    click.option("--seq-len", type=COUNT, metavar="N", help="Tokens in one sequence."),
     click.option("--precision", type=click.Choice(PRECISIONS), help="Of the large GEMMs."),
 )
 """The layout and the batch of a training step."""
-
-
-def _count(ctx: click.Context, param: click.Parameter, value: str | None) -> int | None:
-    """Parse a whole number from 1 up, naming the option when it is none."""
-    return None if value is None else parse_count(value, where=param.opts[0])
 
 
 def output_options(*, pictures: bool = True) -> Callable[[F], F]:

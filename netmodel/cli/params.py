@@ -40,12 +40,12 @@ class Counts(ParamType):
 
 
 class Count(ParamType):
-    """One number of GPUs."""
+    """One whole number from 1 up."""
 
-    name = "gpus"
+    name = "count"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Parse the text as one whole number from 1 up."""
+        """Parse the text; a number passes through."""
         return parse_count(value, where=_where(param))
 
 
@@ -103,5 +103,5 @@ class Output(ParamType):
 
 
 GPUS = Counts()
-GPU_COUNT = Count()
+COUNT = Count()
 SIZES = Sizes()

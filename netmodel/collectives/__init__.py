@@ -12,11 +12,11 @@ from typing import Any
 
 from netmodel.collectives.bounds import lower_bound
 from netmodel.collectives.group import group_of
-from netmodel.collectives.library import Library, library
+from netmodel.collectives.library import PROTOCOLS, Library, library
 from netmodel.collectives.moe import MoeLibrary, MoeTiming, exchange, moe_library, vector_bytes
 from netmodel.collectives.ops import KINDS, Operation, bus_factor
 from netmodel.collectives.real import choose, is_plain, plain
-from netmodel.collectives.select import ALGORITHMS, PROTOCOLS, quickest
+from netmodel.collectives.select import ALGORITHMS, select
 from netmodel.network.tiers import Span
 
 __all__ = [
@@ -101,7 +101,7 @@ def time(
     """
     size, ranks = plain(operation.size), plain(operation.ranks)
     group = group_of(span, ranks)
-    price, name, proto = quickest(operation.kind, size, group, library, algorithm, protocol)
+    price, name, proto = select(operation.kind, size, group, library, algorithm, protocol)
     alone = ranks <= 1
     idle = alone if is_plain(size) and size > 0 else (size <= 0) | alone
     parts = {

@@ -42,6 +42,8 @@ class Group:
         Units of the tier below that the whole group touches, for each network tier.
     bandwidth, latency : tuple of float
         Of each network tier, for one GPU [B/s], [s].
+    uniform : tuple of float
+        Bandwidth of each network tier when every GPU sends evenly to all others [B/s].
     """
 
     ranks: Any
@@ -56,6 +58,7 @@ class Group:
     branches: tuple[Any, ...]
     bandwidth: tuple[Any, ...]
     latency: tuple[Any, ...]
+    uniform: tuple[Any, ...]
 
     def tier_name(self, index: Any) -> Any:
         """Name of the domain (0) or of a network tier (1, ...); arrays give arrays."""
@@ -103,9 +106,29 @@ def group_of(span: Span, ranks: Any = None) -> Group:
         branches=tuple(branches),
         bandwidth=tuple(plain(each) for each in span.bandwidth[inner:]),
         latency=tuple(plain(each) for each in span.latency[inner:]),
+        uniform=tuple(plain(each) for each in span.uniform_bandwidth[inner:]),
     )
 
 
 def _units(ranks: Any, members: Any) -> Any:
     """Units that hold the ranks, the last one perhaps not full."""
     return -(-ranks // members)
+
+
+def counted(ranks: Any, local: Any, units: Any) -> Group:
+    """Return a group of which only the counts are known."""
+    return Group(
+        ranks=ranks,
+        local=local,
+        units=units,
+        port=float("inf"),
+        port_latency=0.0,
+        port_link="",
+        port_name="",
+        tiers=(),
+        below=(),
+        branches=(),
+        bandwidth=(),
+        latency=(),
+        uniform=(),
+    )

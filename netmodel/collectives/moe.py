@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from netmodel.collectives.group import Group, group_of
-from netmodel.collectives.library import network_kind
+from netmodel.collectives.kinds import network_kind
 from netmodel.collectives.real import choose, larger, plain, smaller
 from netmodel.errors import InputError, unknown_name
 from netmodel.network.tiers import Span
@@ -147,8 +147,9 @@ class MoeLibrary:
         Time of a call beside moving bytes [s].
     port, network : float
         Shares of the GPU port's and the NIC's line rate that the kernel reaches.
-    deduplicated : bool
-        Whether a token crosses the network once a node (else once an expert).
+    deduplicated, direct : bool
+        Whether a token crosses the network once a node (else once an expert), and whether peers in
+        the same domain are reached over the GPU port (else through the NIC, too).
     overlapped : float
         Share of its stand-alone bandwidth that remains while compute runs beside it.
     """
@@ -159,6 +160,7 @@ class MoeLibrary:
     port: Any
     network: Any
     deduplicated: bool
+    direct: bool
     overlapped: float
 
 
@@ -171,6 +173,11 @@ def _records() -> dict[tuple[str, str, str, str, str], float]:
             )
             for row in csv.DictReader(file)
         }
+
+
+def library_names() -> list[str]:
+    """Libraries that have a record, longest name first."""
+    return sorted({key[0] for key in _records()}, key=lambda name: (-len(name), name))
 
 
 @lru_cache(maxsize=256)
@@ -187,9 +194,8 @@ def moe_library(
     False
     """
     records = _records()
-    names = sorted({key[0] for key in records})
-    if name not in names:
-        raise unknown_name("expert-parallel library", name, names)
+    if name not in library_names():
+        raise unknown_name("expert-parallel library", name, library_names())
     if kernel not in KERNELS:
         raise unknown_name("kernel", kernel, KERNELS)
     network = network_kind(inter_link) if inter_link else "default"
@@ -209,6 +215,7 @@ def moe_library(
         port=find("port"),
         network=find("network"),
         deduplicated=bool(find("deduplicated")),
+        direct=bool(find("direct")),
         overlapped=find("overlapped"),
     )
 
@@ -299,7 +306,7 @@ def exchange(
         abroad = tokens * node_limited(group.units, group_limit, experts, top_k) * vector
     else:
         abroad = copies
-    port_bytes = choose(group.local > 1, port_bytes, 0.0 * port_bytes)
+    port_bytes = choose(group.local > 1, port_bytes, 0.0 * port_bytes) * library.direct
     slowest = port_bytes / (group.port * library.port * share)
     bound = choose(group.local > 1, port_bytes * (1 - 1 / n), 0.0 * port_bytes) / group.port
     bottleneck: Any = 0
@@ -307,6 +314,8 @@ def exchange(
     decisive = port_bytes
     for tier, below in enumerate(group.below):
         leaving = abroad * choose(group.branches[tier] > 1, 1.0 - below / n, 0.0)
+        if tier == 0 and not library.direct:
+            leaving = abroad * (1.0 - 1.0 / n)
         network_bytes = larger(network_bytes, leaving)
         moving = leaving / (group.bandwidth[tier] * library.network * share)
         bound = larger(bound, leaving / group.bandwidth[tier])

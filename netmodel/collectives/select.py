@@ -1,4 +1,8 @@
-"""Which algorithm and protocol run: the quickest of those that NCCL would consider."""
+"""Which algorithm and protocol run: NCCL's own choice, or the quickest where it measures.
+
+NCCL ranks its candidates by built-in tables (:mod:`~netmodel.collectives.tuner`). Those of cloud
+plugins and of RCCL are made from measurements, so there the quickest wins.
+"""
 
 from __future__ import annotations
 
@@ -6,63 +10,66 @@ from typing import Any
 
 import numpy as np
 
-from netmodel.collectives import nvls, nvls_tree, pairwise, ring, tree
+from netmodel.collectives import collnet, nvls, nvls_tree, p2p, pairwise, ring, tree
 from netmodel.collectives.group import Group
-from netmodel.collectives.library import Library
-from netmodel.collectives.real import both, choose, is_plain
-from netmodel.collectives.traffic import Price, Traffic, price
-from netmodel.errors import InputError
+from netmodel.collectives.library import PROTOCOLS, Library
+from netmodel.collectives.real import both, choose, larger
+from netmodel.collectives.traffic import RACK_MEMBERS, Price, price
+from netmodel.collectives.tuner import Tuner, estimate, tuner_of, windows
+from netmodel.errors import InputError, unknown_name
 
-ALGORITHMS = {module.NAME: module for module in (ring, tree, nvls, nvls_tree, pairwise)}
-PROTOCOLS = ("ll", "ll128", "simple")
+ALGORITHMS = {
+    module.NAME: module for module in (ring, tree, nvls, nvls_tree, collnet, pairwise, p2p)
+}
+NVLS_MEMBERS = 5
+"""With fewer members in a domain, NCCL's tuner keeps to rings."""
 
-NVLS_MEMBERS = 4
-"""Up to so many members of a domain, NCCL's tuner keeps to rings."""
+Candidate = tuple[str, str, Any]
+"""Algorithm, protocol, and where they may run (bool or array)."""
 
 
 def usable(name: str, kind: str, group: Group, library: Library) -> Any:
     """Whether an algorithm can serve an operation on a group at all (bool or array)."""
     if kind not in ALGORITHMS[name].KINDS:
         return False
+    across = group.units > 1
     if name == "tree":
-        return group.units > 1
+        return across
+    if name == "collnet":
+        return both(across, library.in_network)
     if name == "nvls":
-        return both(both(group.local > NVLS_MEMBERS, group.units <= 1), library.multicast)
+        return both(both(group.local >= NVLS_MEMBERS, group.units <= 1), library.multicast)
     if name == "nvls_tree":
-        return both(both(group.local > NVLS_MEMBERS, group.units > 1), library.multicast)
+        few: Any = choose(both(group.local > RACK_MEMBERS, group.units > 2), False, True)
+        return both(both(both(group.local >= NVLS_MEMBERS, across), few), library.multicast)
     return True
 
 
 def candidates(
     kind: str, group: Group, library: Library, algorithm: str, protocol: str
-) -> list[tuple[str, str, Any]]:
-    """List (algorithm, protocol, where usable) for an operation, both ``"auto"`` or named.
+) -> list[Candidate]:
+    """List what may run, ``algorithm`` and ``protocol`` both ``"auto"`` or a name.
 
     Raises
     ------
     InputError
         When a named algorithm or protocol is unknown, or cannot do this operation here.
     """
-    if algorithm != "auto" and algorithm not in ALGORITHMS:
-        raise InputError(
-            f"no algorithm is named {algorithm!r}",
-            where="algorithm",
-            remedy=f"Use auto or one of {', '.join(ALGORITHMS)}.",
-        )
+    if algorithm not in ("auto", *ALGORITHMS):
+        raise unknown_name("algorithm", algorithm, ("auto", *ALGORITHMS))
     if protocol not in ("auto", *PROTOCOLS):
-        raise InputError(
-            f"no protocol is named {protocol!r}",
-            where="protocol",
-            remedy=f"Use auto or one of {', '.join(PROTOCOLS)}.",
-        )
+        raise unknown_name("protocol", protocol, ("auto", *PROTOCOLS))
     found = []
     for name, module in ALGORITHMS.items():
         if algorithm not in ("auto", name):
             continue
         where = usable(name, kind, group, library)
-        if where is False or (where is not True and not np.any(where)):
-            continue
-        found += [(name, each, where) for each in module.PROTOCOLS if protocol in ("auto", each)]
+        if where is True or (where is not False and np.any(where)):
+            found += [
+                (name, each, where)
+                for each in module.PROTOCOLS
+                if protocol in ("auto", each) and not (each == "ll128" and library.link == "pcie")
+            ]
     if not found:
         raise InputError(
             f"{kind} cannot run as {algorithm} with protocol {protocol} on this group",
@@ -72,7 +79,7 @@ def candidates(
     return found
 
 
-def quickest(
+def select(
     kind: str,
     size: Any,
     group: Group,
@@ -80,38 +87,93 @@ def quickest(
     algorithm: str = "auto",
     protocol: str = "auto",
 ) -> tuple[Price, Any, Any]:
-    """Price all candidates and keep the quickest, elementwise.
+    """Choose among the candidates and price the choice, elementwise.
+
+    Where NCCL's tables decide, each candidate has a window of sizes. A smaller message never takes
+    longer than a larger one, since it could be padded: so a candidate whose window starts higher
+    up competes at that size. The names are NCCL's choice at the size itself.
 
     Returns
     -------
     tuple
         Its price, and the names of algorithm and protocol (str, or arrays of str).
     """
-    counts: dict[str, Traffic] = {}
-    best: Price | None = None
-    best_names: tuple[Any, Any] = ("", "")
-    for name, proto, where in candidates(kind, group, library, algorithm, protocol):
-        if name not in counts:
-            counts[name] = ALGORITHMS[name].traffic(kind, size, group)
-        found = price(counts[name], group, library, name, proto)
-        if best is None:
-            best, best_names, covered = found, (name, proto), where
+    found = candidates(kind, group, library, algorithm, protocol)
+    if len(found) == 1 and found[0][2] is True:
+        name, proto, _ = found[0]
+        counts = ALGORITHMS[name].traffic(kind, size, group)
+        return price(kind, size, counts, group, library, name, proto), name, proto
+    allowed = admit(kind, size, group, library, found)
+    prices: list[Price | None] = []
+    for (name, proto, _), (padded, where) in zip(found, allowed, strict=True):
+        if where is False or (where is not True and not np.any(where)):
+            prices.append(None)
             continue
-        wins = both(where, found.time < best.time)
-        if covered is not True:
-            wins = wins | (where & ~np.asarray(covered))
-            covered = covered | np.asarray(where)
-        if wins is False:
-            continue
-        if wins is True:
-            best, best_names = found, (name, proto)
-            continue
-        best = Price(
-            *(choose(wins, getattr(found, part), getattr(best, part)) for part in Price.__slots__)
-        )
-        best_names = (np.where(wins, name, best_names[0]), np.where(wins, proto, best_names[1]))
-    assert best is not None
-    return best, *best_names
+        counts = ALGORITHMS[name].traffic(kind, padded, group)
+        prices.append(price(kind, padded, counts, group, library, name, proto))
+    times = [
+        float("inf") if each is None else choose(where, each.time, float("inf"))
+        for each, (_, where) in zip(prices, allowed, strict=True)
+    ]
+    best, winner = _pick(prices, times)
+    if not decided_by_nccl(kind, library):
+        return best, *_names(found, winner)
+    ranking = [
+        choose(where, estimate(kind, size, group, tuner(library), name, proto), float("inf"))
+        for name, proto, where in found
+    ]
+    return best, *_names(found, _least(ranking))
 
 
-__all__ = ["ALGORITHMS", "PROTOCOLS", "candidates", "is_plain", "quickest", "usable"]
+def decided_by_nccl(kind: str, library: Library) -> bool:
+    """Whether NCCL's tables choose, not measurement (or there is nothing to measure)."""
+    return kind in ("all_to_all", "send_recv") or not (library.measured_tuner or library.in_network)
+
+
+def tuner(library: Library) -> Tuner:
+    """NCCL's tables for a library's generation and link."""
+    return tuner_of(library.generation, library.link)
+
+
+def admit(
+    kind: str, size: Any, group: Group, library: Library, found: list[Candidate]
+) -> list[tuple[Any, Any]]:
+    """Give each candidate the size at which it competes, and where it does (bool or array)."""
+    if not decided_by_nccl(kind, library):
+        return [(size, where) for _, _, where in found]
+    spans = windows(kind, group, tuner(library), tuple(found))
+    return [
+        (larger(size, choose(last > first, first, 0.0)), both(where, size < last))
+        for (_, _, where), (first, last) in zip(found, spans, strict=True)
+    ]
+
+
+def _least(values: list[Any]) -> Any:
+    """Index of the least value, elementwise."""
+    if all(type(each) is float for each in values):
+        return min(range(len(values)), key=values.__getitem__)
+    return np.argmin(np.stack(np.broadcast_arrays(*values)), axis=0)
+
+
+def _names(found: list[Candidate], winner: Any) -> tuple[Any, Any]:
+    if isinstance(winner, int):
+        return found[winner][0], found[winner][1]
+    names, protocols = zip(*((name, proto) for name, proto, _ in found), strict=True)
+    return np.asarray(names)[winner], np.asarray(protocols)[winner]
+
+
+def _pick(prices: list[Price | None], times: list[Any]) -> tuple[Price, Any]:
+    """Take the price whose time is least, elementwise."""
+    winner = _least(times)
+    if isinstance(winner, int):
+        best = prices[winner]
+        assert best is not None
+        return best, winner
+    used = np.unique(winner).tolist()
+    merged = []
+    for part in Price.__slots__:
+        values: Any = np.broadcast_to(getattr(prices[used[0]], part), winner.shape)
+        for index in used[1:]:
+            values = np.where(winner == index, getattr(prices[index], part), values)
+        merged.append(values)
+    return Price(*merged), winner

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from netmodel.collectives.group import Group
-from netmodel.collectives.library import Library
-from netmodel.collectives.real import choose, larger, power
+from netmodel.collectives.library import Algorithm, Library, Protocol
+from netmodel.collectives.real import both, choose, larger, power, smaller
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,8 @@ class Traffic:
         Bytes that each GPU sends beyond the tier below, by network tier [B].
     copy : float or array
         Bytes that a rank moves inside its own memory, its own share of the result [B].
+    stages : float or array, optional
+        Depth of a pipeline that has to fill before it flows.
     """
 
     steps: Any
@@ -37,6 +39,7 @@ class Traffic:
     port: Any
     egress: tuple[Any, ...]
     copy: Any = 0.0
+    stages: Any = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +64,15 @@ class Price:
     bottleneck: Any
 
 
-def price(traffic: Traffic, group: Group, library: Library, algorithm: str, protocol: str) -> Price:
+def price(
+    kind: str,
+    size: Any,
+    traffic: Traffic,
+    group: Group,
+    library: Library,
+    algorithm: str,
+    protocol: str,
+) -> Price:
     r"""Turn counts into seconds.
 
     .. math::
@@ -76,6 +87,10 @@ def price(traffic: Traffic, group: Group, library: Library, algorithm: str, prot
 
     Parameters
     ----------
+    kind : str
+        Operation.
+    size : float or array
+        As nccl-tests counts it [B].
     traffic : Traffic
         Counts.
     group : Group
@@ -87,27 +102,88 @@ def price(traffic: Traffic, group: Group, library: Library, algorithm: str, prot
     """
     fit = library.algorithms[algorithm]
     proto = library.protocols[protocol]
-    port = group.port * fit.port * proto.efficiency
-    wire = traffic.port / port
-    most = latency = traffic.steps * (library.step * proto.step + group.port_latency)
-    most = most + wire
+    payload = _port_share(group, library, fit, proto)
+    step = library.step * proto.step * fit.step * choose(size > CHANNEL_BYTES, proto.wide, 1.0)
+    latency = traffic.steps * larger(step, group.port_latency)
+    if traffic.stages is not None and protocol != "ll":
+        latency = latency + smaller(
+            traffic.stages * fit.fill, FILL_SHARES * size / (group.port * payload)
+        )
+    wire = traffic.port / (group.port * payload)
+    most = latency + wire
     bottleneck: Any = 0
+    hop = library.hop * proto.hop * choose(size > CHANNEL_BYTES, proto.hop_wide, 1.0)
     for tier, hops in enumerate(traffic.hops):
-        waiting = hops * (library.hop * proto.hop + group.latency[tier])
-        moving = traffic.egress[tier] / (group.bandwidth[tier] * library.network * proto.efficiency)
+        path = group.latency[tier]
+        waiting = hops * larger(hop + (path - library.path), path)
+        moving = traffic.egress[tier] / (
+            _tier_rate(kind, group, library, tier) * fit.network * proto.efficiency
+        )
         latency = latency + waiting
         wire = larger(wire, moving)
         here = waiting + moving
         bottleneck = choose(here > most, tier + 1, bottleneck)
         most = larger(most, here)
-    wire = wire + traffic.copy / (group.port * fit.copy)
-    launch = library.launch + proto.extra + fit.fixed
-    ramp = power(fit.ramp, fit.slope) * power(wire, 1.0 - fit.slope)
+    wire = wire + traffic.copy / (group.port * payload / proto.efficiency * fit.copy)
+    tau = fit.ramp[protocol]
+    if fit.ramp_growth is not None:
+        tau = tau * power(group.local / 8, fit.ramp_growth)
+    if protocol != "ll" and algorithm != "p2p":
+        tau = tau + choose(group.units > 1, library.network_ramp, 0.0)
+    ramp = power(tau, fit.slope) * power(wire, 1.0 - fit.slope)
+    launch = library.launch + fit.extra[protocol] + library.delay
+    time = launch + latency + wire + ramp
+    if library.serial is not None:
+        started = _serial_launch(time, group, library, algorithm)
+        launch = launch + (started - time)
+        time = started
     return Price(
-        time=launch + latency + wire + ramp,
+        time=time,
         launch=launch,
         latency=latency,
         bandwidth=wire,
         ramp=ramp,
         bottleneck=bottleneck,
     )
+
+
+CHANNEL_BYTES = 16384
+"""Messages above this size spread over all channels [B]."""
+FILL_SHARES = 4.0
+"""A pipeline never takes longer to fill than so many times the whole message on one port."""
+
+
+def _port_share(group: Group, library: Library, fit: Algorithm, proto: Protocol) -> Any:
+    """Share of a port's line rate that an algorithm and protocol leave for payload."""
+    share = fit.port * proto.efficiency
+    if fit.port_decline is not None:
+        share = share * power(8 / group.local, fit.port_decline)
+    if library.sharing is not None:
+        share = share * power(2 / larger(group.local, 2), library.sharing)
+    racks = both(group.local > RACK_MEMBERS, group.units > 2)
+    return share * choose(racks, library.rack, 1.0)
+
+
+RACK_MEMBERS = 16
+"""A domain with more members than any one chassis holds is a rack."""
+
+
+def _tier_rate(kind: str, group: Group, library: Library, tier: int) -> Any:
+    """What one GPU may send at a tier, less what an operation's pattern loses there [B/s]."""
+    if kind == "all_to_all":
+        loss = 1.0 + library.spread * (1.0 - 2.0 / larger(group.units, 2))
+        return group.uniform[tier] / loss
+    rate = group.bandwidth[tier]
+    if kind in ("all_gather", "reduce_scatter"):
+        return rate * choose(rate >= library.gather_from, library.gather, 1.0)
+    return rate
+
+
+def _serial_launch(time: Any, group: Group, library: Library, algorithm: str) -> Any:
+    """Time of a call whose GPUs one process launches one after the other.
+
+    The launches overlap with the work of those already started; powers of 3/2 blend the two.
+    """
+    pairs = group.local * group.local if algorithm == "pairwise" else 0
+    launches = library.serial * group.local + library.serial_peers * pairs
+    return power(power(time, 1.5) + power(launches, 1.5), 2.0 / 3.0)

@@ -17,8 +17,8 @@ def tree_egress(size: Any, branches: Any) -> Any:
     r"""Bytes that the busiest unit sends (and receives) in a double binary tree.
 
     Each of the two trees carries half of the buffer. A rank inside one tree is a leaf of the
-    other, so it sends :math:`S/2` up and :math:`2 S/2` down in the one and :math:`S/2` up in the other:
-    2S.
+    other, so it sends :math:`S/2` up and :math:`2 S/2` down in the one and :math:`S/2` up in the
+    other: 2S.
     With two units, each is the other's only neighbour: :math:`S/2` up in one tree, :math:`S/2`
     down in the other, S in all, which is why two nodes may beat the NIC rate in bus bandwidth.
     """
@@ -43,13 +43,15 @@ def traffic(kind: str, size: Any, group: Group) -> Traffic:
     .. [1] P. Sanders, J. Speck, J. L. Träff, "Two-tree algorithms for full bandwidth broadcast,
        reduction and scan", Parallel Computing 35, 2009.
     """
+    hops = tree_hops(group, 2)
     return Traffic(
         steps=2 * (group.local - 1),
-        hops=tree_hops(group, 2),
+        hops=hops,
         port=choose(group.local > 1, 2.0 * size, 0.0 * size),
         egress=tuple(
             tree_egress(size, branches) / below
             for branches, below in zip(group.branches, group.below, strict=True)
         ),
         copy=size / group.ranks,
+        stages=2 * (group.local - 1) + sum(hops),
     )

@@ -172,7 +172,9 @@ def tiers(wiring: Wiring) -> Tiers:
         below = here
     _check_joined(wiring, below)
     if not made:  # one single GPU
-        made.append(_Tier("gpu", 1, float("inf"), float("inf"), float("inf"), 0.0, "", 0, below))
+        made.append(
+            _Tier("gpu", 1, float("inf"), float("inf"), float("inf"), 0.0, "", 0, False, below)
+        )
     return Tiers(
         names=tuple(tier.name for tier in made),
         unit=tuple(tier.unit for tier in made),
@@ -196,6 +198,7 @@ class _Tier:
     latency: float
     link: str
     layer: int
+    direct: bool  # units are cabled to each other
     below: IntArray  # unit of the tier below, for each node
 
 
@@ -229,7 +232,7 @@ def _read(
         bandwidth, uniform = _shared_ports(wiring, layers, below, here, bandwidth)
     direct = _direct(below, wiring.gpus, layers[layer])
     if direct.any() and (layer == 0 or layer >= TIERS["local"]):
-        start = next((t.layer for t in made if t.layer >= TIERS["local"]), layer)
+        start = next((t.layer for t in made if t.direct and t.layer >= TIERS["local"]), layer)
         base = below if start == layer else _component(wiring, layers, start - 1)
         classes = [edges for edges in layers[start : layer + 1] if len(edges.a)]
         uniform = min(uniform, uniform_rate(base, wiring.gpus, classes))
@@ -246,6 +249,7 @@ def _read(
         latency=latency,
         link=_commonest(wiring, layer, "link"),
         layer=layer,
+        direct=bool(direct.any()),
         below=below,
     )
 

@@ -123,7 +123,7 @@ def straight_cut_rate(wiring: Wiring, unit: IntArray, layers: Sequence[Edges]) -
             side = np.full(units, -1)
             side[nodes] = low
             halves = held[side == 0].sum(), held[side == 1].sum()
-            if sum(halves) < held.sum() or min(halves) == 0:
+            if (side < 0).any() or min(halves) == 0:
                 continue
             cut = sum(float(width[side[a] + side[b] == 1].sum()) for a, b, width in ends)
             best = min(best, cut * (held.sum() - held.max()) / (halves[0] * halves[1]))

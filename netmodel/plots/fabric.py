@@ -146,15 +146,16 @@ def _draw_hosts(ax: Axes, wiring: Wiring, x: np.ndarray, y: np.ndarray) -> None:
     from matplotlib.patches import FancyBboxPatch
 
     host = wiring.attribute("node", -1.0)
-    inside = np.isin(np.arange(wiring.n_nodes), wiring.of_kind(*HOST_KINDS)) & (host >= 0)
-    hosts = np.unique(host[inside])
-    top = float(y[inside].max()) if inside.any() else 0.0
+    parts = np.isin(np.arange(wiring.n_nodes), wiring.of_kind(*HOST_KINDS))
+    hosts = np.unique(host[parts & (host >= 0)])
+    inside = parts & (host >= 0)
+    low, top = (float(y[inside].min()), float(y[inside].max())) if inside.any() else (0.0, 0.0)
     for place in range(len(hosts)):
         ax.add_patch(
             FancyBboxPatch(
-                ((place + 0.04) / len(hosts), -0.4),
+                ((place + 0.04) / len(hosts), low - 0.35),
                 0.92 / len(hosts),
-                top + 0.8,
+                top - low + 0.7,
                 boxstyle="round,pad=0,rounding_size=0.008",
                 mutation_aspect=20,
                 fc="#f5f5f5",

@@ -136,14 +136,16 @@ def bundles(wiring: Wiring) -> list[Bundle]:
 def positions(wiring: Wiring) -> tuple[FloatArray, IntArray]:
     """Place every node: x from 0 to 1, and its row.
 
-    Hosts stand side by side with their parts spread inside; each switch stands over the middle
-    of what it joins below, moved apart from its neighbours.
+    Hosts stand side by side with their parts spread inside; NVSwitches of a domain that is no
+    host's own stand under its GPUs; each switch stands over the middle of what it joins below,
+    moved apart from its neighbours.
     """
     kind = kinds(wiring)
     row = np.array([ROWS.index(each) for each in kind])
     x = np.full(len(kind), np.nan)
     host = wiring.attribute("node", -1.0)
-    inside = np.isin(kind, HOST_KINDS)
+    parts = np.isin(kind, HOST_KINDS)
+    inside = parts & (host >= 0)
     hosts = np.unique(host[inside])
     for place, which in enumerate(hosts):
         for each in np.unique(row[inside & (host == which)]):
@@ -153,12 +155,25 @@ def positions(wiring: Wiring) -> tuple[FloatArray, IntArray]:
     high = np.concatenate([group.b for group in wiring.cables])
     swap = row[low] > row[high]
     low, high = np.where(swap, high, low), np.where(swap, low, high)
-    for each in sorted(set(row[~inside].tolist())):
-        members = np.flatnonzero(~inside & (row == each))
+    _place_under(x, low, high, np.flatnonzero(parts & ~inside))
+    for each in sorted(set(row[~parts].tolist())):
+        members = np.flatnonzero(~parts & (row == each))
         middle = [_mean(x[low[high == node]]) for node in members]
         order = np.argsort(middle, kind="stable")
         x[members[order]] = (np.arange(len(members)) + 0.5) / len(members)
     return x, row
+
+
+def _place_under(x: FloatArray, low: IntArray, high: IntArray, nodes: IntArray) -> None:
+    """Spread nodes that hang under the same others over the width of those."""
+    reach: dict[tuple[float, float], list[int]] = {}
+    for node in nodes.tolist():
+        above = x[high[low == node]]
+        above = above[~np.isnan(above)]
+        ends = (float(above.min()), float(above.max())) if len(above) else (0.0, 1.0)
+        reach.setdefault(ends, []).append(node)
+    for (left, right), members in reach.items():
+        x[members] = left + (right - left) * (np.arange(len(members)) + 0.5) / len(members)
 
 
 def _mean(values: Sequence[float] | FloatArray) -> float:

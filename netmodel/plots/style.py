@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import wraps
 from importlib import resources
+from textwrap import fill
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 import numpy as np
@@ -156,16 +157,24 @@ def end_labels(
         )
 
 
-def headline(figure: Figure, title: str, subtitle: str, *, left: float = 0.07) -> None:
-    """Write what the figure shows, and under it of what."""
-    figure.text(left, 0.965, title, fontsize=14, fontweight="bold", color=INK, va="top")
-    figure.text(left, 0.918, subtitle, fontsize=10, color=SOFT, va="top")
+def headline(
+    figure: Figure,
+    title: str,
+    subtitle: str,
+    *,
+    left: float = 0.07,
+    top: float = 0.965,
+    step: float = 0.047,
+) -> None:
+    """Write what the figure shows, and under it of what; places are figure fractions."""
+    figure.text(left, top, title, fontsize=14, fontweight="bold", color=INK, va="top")
+    figure.text(
+        left, top - step, fill(subtitle, 118), fontsize=9.5, color=SOFT, va="top", linespacing=1.35
+    )
 
 
 def caption(figure: Figure, text: str, *, left: float = 0.07, width: int = 150) -> None:
     """Write model, fabric, layout and source at the foot, broken into lines."""
-    from textwrap import fill
-
     figure.text(
         left, 0.015, fill(text, width), fontsize=7.5, color=FAINT, va="bottom", linespacing=1.4
     )

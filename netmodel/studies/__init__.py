@@ -1,1 +1,20 @@
 """Many steps, one question: scaling, search, validation, calibration, ..."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+_HOMES = {
+    "validate_collectives": "collectives_validate",
+    "validate_moe": "moe_validate",
+}
+"""Public names and the file that each lives in; a file is imported when its name is asked for."""
+
+__all__ = ["validate_collectives", "validate_moe"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -56,9 +56,7 @@ def add_up(plan: Plan, rates: Rates, factors: Mapping[str, Any]) -> Sum:
         parts, view = _two_way(plan, slow, others, factors)
     else:
         parts = {name: m * value for name, value in slow.parts.items()}
-        idle = bubble(
-            plan.schedule, stages=p, others=others, weight=slow.weight, chunks=plan.vpp
-        )
+        idle = bubble(plan.schedule, stages=p, others=others, weight=slow.weight, chunks=plan.vpp)
         parts["bubble"] = idle
         view = {"forward": m * slow.forward, "backward": m * slow.backward, "bubble": idle}
     edge = plan.messages.get(("pp", "edge", "any"), 0.0)

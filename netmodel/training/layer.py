@@ -90,9 +90,7 @@ def _message(plan: Plan, dimension: str, phase: str, kind: str) -> Any:
     return plan.messages.get((dimension, phase, kind), 0.0)
 
 
-def _host(
-    plan: Plan, kind: str, factors: Mapping[str, Any], *, backward: bool, full: bool
-) -> Any:
+def _host(plan: Plan, kind: str, factors: Mapping[str, Any], *, backward: bool, full: bool) -> Any:
     """Time that the host takes to launch one pass of a layer [s].
 
     A host that serves a whole node's tensor-parallel group waits for the slowest of its ranks.

@@ -49,4 +49,3 @@ def launch_wait(gpu: Any, host: Any) -> Any:
     """
     a, b = gpu * gpu, host * host
     return root(norm4(a, b)) - gpu
-

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from netmodel.workload.flops import visible_keys
-from netmodel.workload.layers import HALF, Cut, cut, expert_tokens
+from netmodel.workload.layers import HALF, Cut, cut
 from netmodel.workload.layout import Strategy
 from netmodel.workload.recipe import MEGATRON, Recipe
 from netmodel.workload.transformer import Model, Moe
@@ -77,7 +77,7 @@ def _moe(model: Model, moe: Moe, here: Cut, strategy: Strategy, recipe: Recipe) 
     x = _gemm_input(strategy)
     if "norm" not in strategy.recomputed:
         kept = kept + x * split
-    copies = expert_tokens(here, strategy) * moe.top_k * strategy.etp
+    copies = here.own * moe.top_k * strategy.etp
     kept = kept + 2 * 4 * here.split * moe.experts + x * copies * model.hidden
     kept = kept + _hidden(model, strategy, recipe, copies * moe.ffn / strategy.etp)
     if moe.shared:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from netmodel.workload.layers import HALF, Cut, cut, expert_tokens
+from netmodel.workload.layers import HALF, Cut, cut
 from netmodel.workload.layout import Strategy
-from netmodel.workload.memory import Held, held_by_kind, layer_held, shard_ranks, stage_held
+from netmodel.workload.memory import Held, everyone_ranks, held_by_kind, shard_ranks, stage_held
 from netmodel.workload.numbers import maximum, some, where
 from netmodel.workload.recipe import MEGATRON, Recipe
 from netmodel.workload.stages import stage_layers
@@ -97,7 +97,7 @@ def _experts(
 ) -> list[Demand]:
     """Dispatch to the experts and combine back; gathering among the ranks of one expert."""
     again = 1 if strategy.recompute == "full" or "moe" in strategy.recomputed else 0
-    tokens = expert_tokens(here, strategy)
+    tokens = here.own
     fp8 = recipe.fp8_dispatch and strategy.precision == "fp8"
     found: list[Demand] = []
     if some(strategy.ep > 1):
@@ -163,13 +163,13 @@ def _pipeline(model: Model, here: Cut, strategy: Strategy, recipe: Recipe) -> li
 
 
 def _sharded_layer(
-    held: Held, strategy: Strategy, recipe: Recipe, layer: str, active: Any
+    held: Held, shards: tuple[Any, Any], recipe: Recipe, layer: str, active: Any
 ) -> list[Demand]:
     """ZeRO-3: gather weights before each use; reduce gradients after each micro-batch."""
     found: list[Demand] = []
     gather_again = active * (1 if recipe.reshard else 0)
     reduce = active if recipe.reduce_each else 0 * active
-    d, e = shard_ranks(strategy)
+    d, e = shards
     for dimension, ranks, held_here in (("dp", d, held.shared), ("edp", e, held.expert)):
         if not some(ranks > 1) or not some(held_here > 0):
             continue
@@ -179,16 +179,19 @@ def _sharded_layer(
     return found
 
 
-def heaviest_held(model: Model, strategy: Strategy) -> Held:
-    """Parameters on the rank whose pipeline stage has most of each sort, before sharding."""
+def heaviest_held(model: Model, strategy: Strategy, each: dict[str, Held] | None = None) -> Held:
+    """Parameters of the pipeline stage that has most of each sort, before sharding.
+
+    A DualPipe rank holds two stages; this is one of them, their mean.
+    """
     stages = stage_layers(model, strategy).distinct
-    each = held_by_kind(model, strategy)
+    each = each or held_by_kind(model, strategy)
     shared: Any = 0
     expert: Any = 0
     for stage in stages:
         held = stage_held(model, strategy, stage, each)
-        shared = maximum(shared, held.shared * stage.copies)
-        expert = maximum(expert, held.expert * stage.copies)
+        shared = maximum(shared, held.shared)
+        expert = maximum(expert, held.expert)
     return Held(shared, expert)
 
 
@@ -196,30 +199,33 @@ def gradient_sync(held: Held, strategy: Strategy, recipe: Recipe) -> list[Demand
     """Reduce gradients and gather weights of ``held`` parameters, for ZeRO 0 to 3.
 
     ZeRO-0 all-reduces once a step; ZeRO-1 reduce-scatters gradients and gathers weights once a
-    step; ZeRO-2 cannot accumulate what it has scattered, so it reduces after each micro-batch;
-    ZeRO-3 that reduces once a step does so here. Hybrid shards all-reduce among replicas.
+    step; ZeRO-2 does so too, but reduces after each micro-batch where the recipe says so, for it
+    cannot accumulate what it has scattered; ZeRO-3 that reduces once a step does so here. Hybrid
+    shards all-reduce among replicas.
     """
     zero = strategy.zero
     d, e = shard_ranks(strategy)
     plain = where(zero == 0, 1, 0)
     gathers = where((zero == 1) | (zero == 2), 1, 0)
-    late = 0 if recipe.reduce_each else 1
     each = strategy.micro_batches if recipe.reduce_each else 1
-    scatters = where(zero == 1, 1, where(zero == 2, each, where(zero == 3, late, 0)))
-    everyone = (strategy.dp * strategy.cp, maximum(strategy.edp, 1))
+    late = 0 if recipe.reduce_each else 1
+    scatters = where(zero == 2, each, where(zero == 3, late, where(zero == 1, 1, 0)))
+    repeats = where(zero >= 2, each, where(zero == 1, 1, 0))
     found: list[Demand] = []
+    hybrid = not (isinstance(strategy.shard, int) and strategy.shard == 0)
+    everyone = everyone_ranks(strategy) if hybrid else (d, e)
     groups = (("dp", d, everyone[0], held.shared), ("edp", e, everyone[1], held.expert))
     for dimension, ranks, full, parameters_here in groups:
         if not some(parameters_here > 0):
             continue
         gradients = parameters_here * recipe.gradient_message
         weights = parameters_here * recipe.weight_message
-        replicas = full // ranks
+        replicas = full // ranks if hybrid else 1
         for kind, size, members, count, name in (
             ("all_reduce", gradients, full, plain, dimension),
             ("reduce_scatter", gradients, ranks, scatters, dimension),
             ("all_gather", weights, ranks, gathers, dimension),
-            ("all_reduce", gradients / ranks, replicas, where(zero > 0, 1, 0), "replica"),
+            ("all_reduce", gradients / ranks, replicas, repeats, "replica"),
         ):
             if some(members > 1) and some(count > 0):
                 found.append(
@@ -258,9 +264,7 @@ def demands(
        (context), arXiv:2412.19437 (experts), arXiv:2104.04473 (pipeline), arXiv:1910.02054 (ZeRO).
     """
     here = cut(model, strategy, seq_len)
-    kinds = [kind for kind, n in (("dense", model.dense_layers), ("moe", model.moe_layers)) if n]
-    if model.mtp:
-        kinds.append("mtp")
+    kinds = (*model.kinds, "mtp") if model.mtp else model.kinds
     found: list[Demand] = []
     sharded = where(strategy.zero >= 3, 1, 0)
     for layer in kinds:
@@ -275,11 +279,15 @@ def demands(
         found += _ends(model, here, strategy, recipe)
     if some(strategy.pp > 1):
         found += _pipeline(model, here, strategy, recipe)
+    each = held_by_kind(model, strategy)
     if some(sharded > 0):
+        shards = shard_ranks(strategy)
         for layer in (*kinds, "head", "embedding"):
             if layer == "head" and model.tied:
                 continue
-            held = layer_held(model, strategy, layer)
-            found += _sharded_layer(held, strategy, recipe, layer, sharded)
-    found += gradient_sync(heaviest_held(model, strategy), strategy, recipe)
+            found += _sharded_layer(each[layer], shards, recipe, layer, sharded)
+    held = heaviest_held(model, strategy, each)
+    copies = 2 if strategy.schedule == "dualpipe" else 1
+    both = Held(copies * held.shared, copies * held.expert)
+    found += gradient_sync(both, strategy, recipe)
     return tuple(found)

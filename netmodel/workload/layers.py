@@ -20,12 +20,29 @@ HALF = 2
 """Bytes of a 16-bit element."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Cut:
-    """How a layer is cut: tokens T and those after sequence splitting, and the degrees."""
+    """One micro-batch, cut among the ranks of a replica; every number may be an array.
+
+    Attributes
+    ----------
+    tokens : float or array
+        T, of one tensor-parallel group.
+    split : float or array
+        Those that one rank has where sequence parallelism splits: T / tp, else T.
+    own : float or array
+        Those that one rank brings to the experts, T / tp, before copies.
+    t, c : int or array
+        Tensor- and context-parallel degree.
+    batch, seq_len : float or array
+        Sequences, and their whole length [tokens].
+    kv_heads : float or array
+        Key-value heads on one rank: at least one.
+    """
 
     tokens: Any
     split: Any
+    own: Any
     t: Any
     c: Any
     batch: Any
@@ -37,13 +54,17 @@ def cut(model: Model, strategy: Strategy, seq_len: Any) -> Cut:
     """Cut one micro-batch among the ranks of a replica."""
     t, c = strategy.tp, strategy.cp
     tokens = strategy.micro_batch * 1.0 * seq_len / c
-    split = where(strategy.sequence_parallel, tokens / t, tokens)
-    return Cut(tokens, split, t, c, strategy.micro_batch, seq_len, maximum(model.kv_heads / t, 1))
-
-
-def expert_tokens(cut: Cut, strategy: Strategy) -> Any:
-    """Tokens that one rank brings to the experts, before copies: they are split over tp."""
-    return cut.tokens / cut.t
+    own = tokens / t
+    return Cut(
+        tokens=tokens,
+        split=where(strategy.sequence_parallel, own, tokens),
+        own=own,
+        t=t,
+        c=c,
+        batch=strategy.micro_batch,
+        seq_len=seq_len,
+        kv_heads=maximum(model.kv_heads / t, 1),
+    )
 
 
 def _attention_gemms(model: Model, cut: Cut) -> list[Gemm]:
@@ -140,8 +161,7 @@ def _mlp(
 
 def _moe(model: Model, moe: Moe, cut: Cut, strategy: Strategy) -> tuple[list[Gemm], list[Stream]]:
     """Router, routed experts with balanced load, shared experts, and the moving of tokens."""
-    own = expert_tokens(cut, strategy)
-    copies = own * moe.top_k * strategy.etp
+    copies = cut.own * moe.top_k * strategy.etp
     local = moe.experts / strategy.ep
     gemms = [Gemm(name="router", m=cut.split, n=moe.experts, k=model.hidden, precise=True)]
     routed, traffic = _mlp(
@@ -153,7 +173,7 @@ def _moe(model: Model, moe: Moe, cut: Cut, strategy: Strategy) -> tuple[list[Gem
         shared, more = _mlp(model, "shared", cut.tokens, width, width / cut.t)
         gemms += shared
         traffic = traffic + more
-    moved = own * (1 + moe.top_k) + copies + own * (moe.top_k + 1)
+    moved = 2 * cut.own * (1 + moe.top_k) + copies
     return gemms, [
         Stream(name="activation", bytes=traffic),
         Stream(name="permute", bytes=HALF * moved * model.hidden),
@@ -232,17 +252,16 @@ def layer_work(
     cores = _attention_cores(model, here, strategy)
     streams = _attention_streams(model, here, recipe)
     work: dict[str, Work] = {}
-    if model.dense_layers:
+    if "dense" in model.kinds:
         mlp, traffic = _mlp(model, "mlp", here.tokens, model.ffn, model.ffn / here.t)
         activation = Stream(name="activation", bytes=traffic)
         work["dense"] = _layer([*gemms, *mlp], cores, [*streams, activation], strategy)
-    if model.moe is not None:
+    if model.moe is not None and "moe" in model.kinds:
         experts, moved = _moe(model, model.moe, here, strategy)
         work["moe"] = _layer([*gemms, *experts], cores, [*streams, *moved], strategy)
     work["head"] = _head(model, here)
     looked_up = (2 + (1 if model.positions else 0)) * here.split * model.hidden
     work["embedding"] = Work(streams=(Stream(name="embedding", bytes=HALF * looked_up),))
     if model.mtp:
-        layer = work["moe" if model.moe is not None else "dense"]
-        work["mtp"] = _mtp(model, here, layer, work["head"])
+        work["mtp"] = _mtp(model, here, work[model.kinds[-1]], work["head"])
     return work

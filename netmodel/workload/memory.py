@@ -34,7 +34,7 @@ def layer_held(model: Model, strategy: Strategy, kind: str) -> Held:
     Parameters
     ----------
     kind : str
-        ``dense``, ``moe``, ``head``, ``embedding`` or ``mtp``.
+        ``dense``, ``moe``, ``head`` or ``embedding``.
     """
     count, t = parameters(model), strategy.tp
     if kind == "embedding":
@@ -42,10 +42,6 @@ def layer_held(model: Model, strategy: Strategy, kind: str) -> Held:
         return Held(table / t + (count.embedding - table), 0)
     if kind == "head":
         return Held(count.head_matrix / t + count.final_norm, 0)
-    if kind == "mtp":
-        layer = layer_held(model, strategy, "moe" if count.moe_layers else "dense")
-        own = 2 * model.hidden * model.hidden / t + 3 * count.final_norm
-        return Held(layer.shared + own, layer.expert)
     whole = count.attention_replicated + count.norms
     cut_evenly = count.attention - count.attention_replicated
     if kind == "moe":
@@ -61,12 +57,16 @@ def layer_held(model: Model, strategy: Strategy, kind: str) -> Held:
 
 
 def held_by_kind(model: Model, strategy: Strategy) -> dict[str, Held]:
-    """Parameters on one rank of one layer of each kind, of the embedding and of the head."""
-    kinds = [kind for kind, n in (("dense", model.dense_layers), ("moe", model.moe_layers)) if n]
-    kinds += ["embedding", "head"]
+    """Parameters on one rank of one layer of each kind, of the embedding and of the head.
+
+    A multi-token-prediction module (``mtp``) is a layer, a projection and three norms.
+    """
+    each = {kind: layer_held(model, strategy, kind) for kind in (*model.kinds, "embedding", "head")}
     if model.mtp:
-        kinds.append("mtp")
-    return {kind: layer_held(model, strategy, kind) for kind in kinds}
+        layer = each[model.kinds[-1]]
+        own = 2 * model.hidden * model.hidden / strategy.tp + 3 * parameters(model).final_norm
+        each["mtp"] = Held(layer.shared + own, layer.expert)
+    return each
 
 
 def stage_held(
@@ -100,10 +100,14 @@ def stage_held(
     return Held(shared, expert)
 
 
+def everyone_ranks(strategy: Strategy) -> tuple[Any, Any]:
+    """Ranks that hold the same shared parameters, and those that hold the same experts."""
+    return strategy.dp * strategy.cp, maximum(strategy.edp, 1)
+
+
 def shard_ranks(strategy: Strategy) -> tuple[Any, Any]:
     """Ranks over which ZeRO shards shared parameters, and routed experts."""
-    everyone = strategy.dp * strategy.cp
-    experts = maximum(strategy.edp, 1)
+    everyone, experts = everyone_ranks(strategy)
     if isinstance(strategy.shard, int) and strategy.shard == 0:
         return everyone, experts
     limit = where(strategy.shard > 0, strategy.shard, everyone)
@@ -111,7 +115,11 @@ def shard_ranks(strategy: Strategy) -> tuple[Any, Any]:
 
 
 def model_states(
-    strategy: Strategy, held: Held, recipe: Recipe, copies: int = 1
+    strategy: Strategy,
+    held: Held,
+    recipe: Recipe,
+    copies: int = 1,
+    shards: tuple[Any, Any] | None = None,
 ) -> tuple[Any, ...]:
     r"""Bytes of weights, gradients and optimizer states of ``held`` parameters on one rank.
 
@@ -121,21 +129,23 @@ def model_states(
     Parameters
     ----------
     copies : int
-        How often the rank holds weights and gradients; its optimizer states are shared with the
-        rank that holds the other copy.
+        How often the rank holds weights and gradients. Sharded optimizer states are spread over the
+        rank that holds the other copy too, so that they do not grow.
+    shards : tuple, optional
+        Of :func:`shard_ranks`, when it is at hand.
 
     References
     ----------
     .. [1] arXiv:1910.02054, section 3; Megatron-LM ``theoretical_memory_usage.py``.
     """
     zero = strategy.zero
-    d, e = shard_ranks(strategy)
+    d, e = shards or shard_ranks(strategy)
     whole = held.shared + held.expert
     parts = held.shared / d + held.expert / e
     return (
         copies * recipe.weight * where(zero >= 3, parts, whole),
         copies * recipe.gradient * where(zero >= 2, parts, whole),
-        (recipe.master + recipe.moments) * where(zero >= 1, parts, whole),
+        (recipe.master + recipe.moments) * where(zero >= 1, parts, copies * whole),
     )
 
 
@@ -143,20 +153,24 @@ def _kept_by_kind(
     model: Model, strategy: Strategy, seq_len: Any, recipe: Recipe
 ) -> tuple[dict[str, Any], Any]:
     """Activations of one layer of each kind, and what recomputing one whole layer holds."""
-    kinds = [kind for kind, n in (("dense", model.dense_layers), ("moe", model.moe_layers)) if n]
-    kept = {k: layer_activation(model, strategy, seq_len, recipe, kind=k) for k in kinds}
+    kept = {k: layer_activation(model, strategy, seq_len, recipe, kind=k) for k in model.kinds}
     if strategy.recompute != "full":
         return kept, 0
     whole = replace(strategy, recompute="none")
-    return kept, layer_activation(model, whole, seq_len, recipe, kind=kinds[-1])
+    return kept, layer_activation(model, whole, seq_len, recipe, kind=model.kinds[-1])
 
 
-def _gathered(strategy: Strategy, recipe: Recipe, layer: Held) -> Any:
-    """ZeRO-3's working copies: two layers of whole weights, one layer of whole gradients."""
+def _gathered(strategy: Strategy, recipe: Recipe, each: dict[str, Held], last_kind: str) -> Any:
+    """ZeRO-3's working copies: two units of whole weights, one of whole gradients.
+
+    A unit is a layer, or the output head where that is larger.
+    """
     if not some(strategy.zero >= 3):
         return 0.0
+    layer = each[last_kind]
+    unit = maximum(layer.shared + layer.expert, each["head"].shared)
     bytes_each = 2 * recipe.weight_message + recipe.gradient_message
-    return where(strategy.zero >= 3, 1, 0) * bytes_each * (layer.shared + layer.expert)
+    return where(strategy.zero >= 3, 1, 0) * bytes_each * unit
 
 
 def memory_by_stage(
@@ -165,14 +179,15 @@ def memory_by_stage(
     """Bytes on one rank of each distinct pipeline stage, by part; see :func:`memory`."""
     each = held_by_kind(model, strategy)
     kept, working = _kept_by_kind(model, strategy, seq_len, recipe)
-    last_kind = "moe" if model.moe_layers else "dense"
-    gathered = _gathered(strategy, recipe, each[last_kind])
+    last_kind = model.kinds[-1]
+    gathered = _gathered(strategy, recipe, each, last_kind)
     ends = 2 * HALF * cut(model, strategy, seq_len).split * model.hidden
     ends = ends + logits(model, strategy, seq_len)
+    shards = shard_ranks(strategy)
     found = []
     for stage in stage_layers(model, strategy).distinct:
         held = stage_held(model, strategy, stage, each)
-        weights, gradients, optimizer = model_states(strategy, held, recipe, stage.copies)
+        weights, gradients, optimizer = model_states(strategy, held, recipe, stage.copies, shards)
         layers: Any = 0
         if "dense" in kept:
             layers = layers + stage.dense * kept["dense"]

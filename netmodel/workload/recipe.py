@@ -62,6 +62,9 @@ class Recipe:
 MEGATRON = Recipe()
 """Megatron-LM: 18 bytes a parameter, or 6 + 12/D with the distributed optimizer."""
 
+NEMO = Recipe(gradient=2, gradient_message=2)
+"""NeMo and Megatron-Bridge performance recipes: gradients kept and reduced in bf16."""
+
 ZERO = Recipe(gradient=2, gradient_message=2)
 """DeepSpeed's paper and FSDP with mixed precision: 16 bytes a parameter."""
 

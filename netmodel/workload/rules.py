@@ -131,6 +131,12 @@ def schedule_rules(strategy: Strategy) -> Iterator[Rule]:
             lambda: f"dualpipe with pp {s.pp}",
             lambda: "It feeds the pipeline from both ends: pp must be even.",
         )
+        fed = s.global_batch // np.maximum(s.dp * s.micro_batch, 1)
+        yield Rule(
+            (s.pp == 1) | ((fed % 2 == 0) & (fed >= 2 * s.pp)),
+            lambda: f"dualpipe with {fed} micro-batches for pp {s.pp}",
+            lambda: f"Feed an even number of them, {2 * s.pp} or more, or use another schedule.",
+        )
 
 
 def length_rules(strategy: Strategy, seq_len: Any) -> Iterator[Rule]:

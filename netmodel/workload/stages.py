@@ -136,7 +136,7 @@ def stage_layers(model: Model, strategy: Strategy) -> Stages:
     )
     if alone is True:
         return Stages(first=opening, middle=opening, last=opening)
-    after = maximum(dense_first - first, 0)
+    after = maximum(dense_first - (model.layers - last), 0)
     dense_last, moe_last = kinds(last, after)
     closing = Stage(
         index=p - 1, dense=where(alone, dense, dense_last), moe=where(alone, moe, moe_last),

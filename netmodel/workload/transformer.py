@@ -189,6 +189,12 @@ class Model:
         return self.layers - self.moe_layers
 
     @property
+    def kinds(self) -> tuple[str, ...]:
+        """Kinds of layers that the model has: ``dense``, ``moe``, or both in this order."""
+        moe = self.moe_layers
+        return (("dense",) if moe < self.layers else ()) + (("moe",) if moe else ())
+
+    @property
     def windowed_share(self) -> float:
         """Share of the layers whose attention slides a window."""
         return 0.0 if self.window is None else 1 / self.window_period

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 from hypothesis import strategies as st
-
 from netmodel.workload import Mla, Model, Moe, Strategy
 
 GPT = Model(

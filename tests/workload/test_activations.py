@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import pytest
 from hypothesis import given
-
 from netmodel.workload import (
     GPT_2022,
     MEGATRON,

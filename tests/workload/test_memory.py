@@ -1,11 +1,11 @@
 """Memory of a rank: the states of ZeRO, laws, and configurations that really ran."""
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
 from hypothesis import given
-
 from netmodel.workload import (
     DEEPSEEK,
     MEGATRON,
@@ -57,7 +57,7 @@ def test_a_higher_zero_stage_never_holds_more_states(case: tuple) -> None:
     held = stage_held(model, plan, stage_layers(model, plan).first)
     for recipe in (MEGATRON, ZERO, DEEPSEEK):
         kept = [sum(model_states(replace(plan, zero=z), held, recipe)) for z in range(4)]
-        assert all(more >= less * (1 - 1e-12) for more, less in zip(kept, kept[1:], strict=False))
+        assert all(more >= less * (1 - 1e-12) for more, less in pairwise(kept))
 
 
 @given(case=cases(schedule="1f1b"))

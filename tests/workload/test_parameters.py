@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import pytest
 from hypothesis import given
-
 from netmodel.workload import Model, load_model, parameters
 from netmodel.workload.memory import held_by_kind, stage_held
 from netmodel.workload.stages import stage_layers

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from netmodel.workload import Model, Strategy, in_flight, load_model, stage_layers
 from netmodel.workload.layout import SCHEDULES
 from netmodel.workload.stages import layer_counts

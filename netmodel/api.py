@@ -1,0 +1,158 @@
+"""The Python face: ``import netmodel as nm``.
+
+Names of clusters, models and strategies are accepted wherever the objects are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from netmodel.studies.layouts import Request, choose
+from netmodel.workload import Model, Strategy
+from netmodel.workload import load_model as _load_model
+
+if TYPE_CHECKING:
+    from netmodel.collectives import Timing
+    from netmodel.studies.scale import Scaling
+    from netmodel.studies.search import Search
+    from netmodel.topology import Cluster
+    from netmodel.training import Step
+
+
+def load_cluster(name_or_path: Cluster | str | Path, *, overrides: Sequence[str] = ()) -> Cluster:
+    """Load a cluster by name or from a YAML file; a cluster passes through.
+
+    Parameters
+    ----------
+    overrides : sequence of str
+        ``PATH=VALUE``, as ``--set`` takes them.
+    """
+    from netmodel import topology
+
+    if isinstance(name_or_path, str | Path):
+        return topology.load_cluster(name_or_path, overrides=tuple(overrides))
+    return name_or_path
+
+
+def load_model(name_or_path: Model | str | Path, *, overrides: Sequence[str] = ()) -> Model:
+    """Load a model by name or from a Hugging Face ``config.json``; a model passes through."""
+    if isinstance(name_or_path, Model):
+        return name_or_path
+    return _load_model(name_or_path, overrides=tuple(overrides))
+
+
+def step(
+    model: Model | str | Path,
+    cluster: Cluster | str | Path,
+    strategy: Strategy | str | None = None,
+    *,
+    gpus: int | None = None,
+    seq_len: int | None = None,
+    fidelity: str = "closed",
+) -> Step:
+    """Time one training step.
+
+    Parameters
+    ----------
+    strategy : Strategy, str or None
+        A layout, its text ``"tp=8,pp=16,..."`` or ``"auto"``; None for the published layout of
+        the model where there is one, else the best that fits.
+    gpus : int, optional
+        GPUs in use; the cluster's own size when left out.
+    seq_len : int, optional
+        Tokens in one sequence.
+    fidelity : str
+        ``closed``, ``contention`` or ``flow``.
+    """
+    from netmodel.training import step as time_step
+
+    shape, fabric = load_model(model), load_cluster(cluster)
+    size = gpus or fabric.gpus
+    choice = choose(shape, fabric, size, Request(strategy=strategy, seq_len=seq_len))
+    return time_step(
+        shape, fabric, choice.strategy, gpus=size, seq_len=choice.seq_len, fidelity=fidelity
+    )
+
+
+def scale(
+    model: Model | str | Path,
+    cluster: Cluster | str | Path,
+    gpus: Iterable[int],
+    strategy: Strategy | str | None = None,
+    *,
+    mode: str = "strong",
+    global_batch: int | None = None,
+    seq_len: int | None = None,
+    fidelity: str = "closed",
+) -> Scaling:
+    """Time one step at every size; see :func:`netmodel.studies.scale.scale`."""
+    from netmodel.studies.scale import scale as scale_study
+
+    request = Request(strategy=strategy, global_batch=global_batch, seq_len=seq_len)
+    return scale_study(
+        load_model(model), load_cluster(cluster), list(gpus), request, mode=mode, fidelity=fidelity
+    )
+
+
+def search(
+    model: Model | str | Path,
+    cluster: Cluster | str | Path,
+    gpus: int,
+    *,
+    global_batch: int,
+    seq_len: int = 4096,
+    top: int = 10,
+    **options: Any,
+) -> Search:
+    """Rank the layouts of a model by step time; see :func:`netmodel.studies.search.search`."""
+    from netmodel.studies.search import search as rank
+
+    return rank(
+        load_model(model),
+        load_cluster(cluster),
+        gpus,
+        global_batch=global_batch,
+        seq_len=seq_len,
+        top=top,
+        **options,
+    )
+
+
+def collective(
+    op: str,
+    size: Any,
+    cluster: Cluster | str | Path,
+    group: int | None = None,
+    *,
+    stride: int = 1,
+    algorithm: str = "auto",
+    protocol: str = "auto",
+) -> Timing:
+    """Time one collective operation; ``size`` may be an array.
+
+    Parameters
+    ----------
+    op : str
+        ``all_reduce``, ``reduce_scatter``, ``all_gather``, ``all_to_all``, ``broadcast``,
+        ``reduce``, ``send_recv``, ``dispatch`` or ``combine``.
+    size : float or array
+        As nccl-tests counts it [B].
+    group : int, optional
+        Ranks that take part; all GPUs of the cluster when left out.
+    stride : int
+        GPUs between neighbours of the group.
+    """
+    from netmodel import collectives
+    from netmodel.network import tiers
+
+    fabric = load_cluster(cluster)
+    ranks = group or fabric.gpus
+    reach = tiers(fabric.wiring(max(fabric.gpus, ranks * stride)))
+    span = reach.span(ranks, stride)
+    library = collectives.library(
+        fabric.accelerator.generation, reach.links[0], reach.links[min(1, len(reach.links) - 1)]
+    )
+    operation = collectives.Operation(kind=op, size=size, ranks=ranks)
+    return collectives.time(operation, span, library, algorithm=algorithm, protocol=protocol)

@@ -1,0 +1,158 @@
+"""``netmodel collective``: one operation over message sizes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from netmodel.cli.options import output_options, set_option
+from netmodel.cli.output import Answer, Table, emit
+from netmodel.cli.params import COUNT, SIZES
+
+if TYPE_CHECKING:
+    from netmodel.studies.collectives_sweep import Sweep
+
+KINDS = (
+    "all_reduce",
+    "reduce_scatter",
+    "all_gather",
+    "all_to_all",
+    "broadcast",
+    "reduce",
+    "send_recv",
+    "dispatch",
+    "combine",
+)
+ALGORITHMS = ("auto", "ring", "tree", "nvls", "nvls_tree", "collnet", "pairwise", "p2p")
+PROTOCOLS = ("auto", "ll", "ll128", "simple")
+MICRO = 1e6
+GIGA = 1e9
+
+
+@click.command(no_args_is_help=True)
+@click.argument("op", type=click.Choice(KINDS))
+@click.option(
+    "--cluster",
+    "clusters",
+    required=True,
+    multiple=True,
+    metavar="NAME|FILE",
+    help="A name of `netmodel list clusters`, or a cluster YAML. Repeat to compare.",
+)
+@click.option("--gpus", type=COUNT, metavar="N", help="Ranks; the cluster's size when left out.")
+@click.option(
+    "--sizes",
+    type=SIZES,
+    default="8..16GiB",
+    show_default=True,
+    metavar="A..B|A,B",
+    help="Message sizes as nccl-tests counts them.",
+)
+@click.option(
+    "--algorithm",
+    "algorithms",
+    type=click.Choice(ALGORITHMS),
+    multiple=True,
+    default=("auto",),
+    show_default=True,
+    help="Force one; repeat to compare.",
+)
+@click.option(
+    "--protocol", type=click.Choice(PROTOCOLS), default="auto", show_default=True, help="Force one."
+)
+@set_option
+@output_options()
+def collective(
+    op: str,
+    clusters: Sequence[str],
+    gpus: int | None,
+    sizes: Sequence[float],
+    algorithms: Sequence[str],
+    protocol: str,
+    overrides: Sequence[str],
+    as_json: bool,
+    as_csv: bool,
+    outputs: Sequence[Path],
+) -> None:
+    """Time one collective operation over message sizes, as nccl-tests would print it.
+
+    The lower bound is what bytes and latency allow on that fabric at line rate.
+
+    \b
+    Example:
+      netmodel collective all_reduce --cluster dgx-superpod-h100 --gpus 8 --sizes 8..16GiB
+    """
+    from netmodel.cli.question import load_cluster
+    from netmodel.studies.collectives_sweep import sweep
+
+    draws = any(path.suffix.lower() not in (".csv", ".json", ".yaml") for path in outputs)
+    sweeps = [
+        sweep(
+            op,
+            load_cluster(name, tuple(overrides)),
+            sizes,
+            gpus=gpus,
+            algorithm=algorithm,
+            protocol=protocol,
+            with_measured=draws,
+        )
+        for name in clusters
+        for algorithm in algorithms
+    ]
+    rows = [row for each in sweeps for row in each.to_rows()]
+
+    def figure() -> Any:
+        from netmodel.plots.collective import collective_figure
+
+        return collective_figure(sweeps)
+
+    answer = Answer(
+        data={"collective": op, "gpus": sweeps[0].ranks, "rows": rows},
+        rows=rows,
+        tables=[_table(each) for each in sweeps],
+        figure=figure,
+    )
+    emit(answer, as_json=as_json, as_csv=as_csv, outputs=outputs)
+
+
+def _table(sweep: Sweep) -> Table:
+    """Lay out one sweep in nccl-tests' own columns."""
+    return Table(
+        title=f"{sweep.kind} on {sweep.label}: {sweep.setting}",
+        columns=(
+            "size (B)",
+            "time (us)",
+            "algbw (GB/s)",
+            "busbw (GB/s)",
+            "algorithm",
+            "protocol",
+            "bottleneck",
+            "bound (us)",
+        ),
+        rows=[
+            (
+                f"{size:,.0f}",
+                f"{time * MICRO:,.1f}",
+                f"{algbw / GIGA:,.2f}",
+                f"{busbw / GIGA:,.2f}",
+                algorithm,
+                protocol,
+                bottleneck,
+                f"{bound * MICRO:,.1f}",
+            )
+            for size, time, algbw, busbw, algorithm, protocol, bottleneck, bound in zip(
+                sweep.size,
+                sweep.time,
+                sweep.algbw,
+                sweep.busbw,
+                sweep.algorithm,
+                sweep.protocol,
+                sweep.bottleneck,
+                sweep.lower_bound,
+                strict=True,
+            )
+        ],
+    )

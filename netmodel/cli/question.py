@@ -1,0 +1,88 @@
+"""From option texts to the objects that a question is about."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from netmodel.errors import InputError
+
+if TYPE_CHECKING:
+    from netmodel.studies.layouts import Request
+    from netmodel.topology import Cluster
+    from netmodel.workload import Model
+
+MODEL = "model."
+"""Prefix of ``--set`` paths that belong to the model, whose fields have no dots."""
+
+
+def load(cluster: str, model: str, overrides: Sequence[str]) -> tuple[Cluster, Model]:
+    """Load the cluster and the model, each with the overrides that are its own.
+
+    A path with a dot is a field of the cluster, ``fabric.oversubscription=2``; one without is a
+    key of the model's configuration, ``num_hidden_layers=4`` (or ``model.num_hidden_layers=4``).
+    """
+    of_cluster, of_model = split_overrides(overrides)
+    return load_cluster(cluster, of_cluster), load_model(model, of_model)
+
+
+def split_overrides(overrides: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Divide ``--set`` texts into those of the cluster and those of the model.
+
+    >>> split_overrides(["fabric.oversubscription=2", "num_hidden_layers=4"])
+    (('fabric.oversubscription=2',), ('num_hidden_layers=4',))
+    """
+    of_cluster, of_model = [], []
+    for text in overrides:
+        path, equals, _ = text.partition("=")
+        if not equals or not path.strip():
+            raise InputError(
+                f"{text!r} is not PATH=VALUE",
+                where="--set",
+                remedy="Write e.g. --set fabric.oversubscription=2.",
+            )
+        if path.startswith(MODEL):
+            of_model.append(text.removeprefix(MODEL))
+        elif "." in path:
+            of_cluster.append(text)
+        else:
+            of_model.append(text)
+    return tuple(of_cluster), tuple(of_model)
+
+
+def load_cluster(name: str, overrides: Sequence[str] = ()) -> Cluster:
+    """Load a cluster by name or file."""
+    from netmodel import topology
+
+    return topology.load_cluster(name, overrides=tuple(overrides))
+
+
+def load_model(name: str, overrides: Sequence[str] = ()) -> Model:
+    """Load a model by name, file or folder."""
+    from netmodel import workload
+
+    return workload.load_model(name, overrides=tuple(overrides))
+
+
+def request(
+    strategy: str | None,
+    global_batch: int | None,
+    micro_batch: int | None,
+    seq_len: int | None,
+    precision: str | None,
+) -> Request:
+    """Gather the layout options."""
+    from netmodel.studies.layouts import Request
+
+    return Request(
+        strategy=strategy,
+        global_batch=global_batch,
+        micro_batch=micro_batch,
+        seq_len=seq_len,
+        precision=precision,
+    )
+
+
+def size(cluster: Cluster, gpus: int | None) -> int:
+    """Return the GPUs in use: as asked, else the cluster's own size."""
+    return int(gpus or cluster.gpus)

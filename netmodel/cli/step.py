@@ -1,0 +1,167 @@
+"""``netmodel step``: one training step, every second accounted for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from netmodel.cli.options import (
+    cluster_option,
+    fidelity_option,
+    gpus_option,
+    layout_options,
+    model_option,
+    output_options,
+    set_option,
+)
+from netmodel.cli.output import Answer, Table, emit
+from netmodel.units import format_size, format_time
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from netmodel.studies.layouts import Choice
+    from netmodel.topology import Cluster
+    from netmodel.training import Step
+    from netmodel.workload import Model
+
+NEGLIGIBLE = 1e-5
+"""Share of a step below which a part is not printed; JSON and CSV have all."""
+
+
+@click.command(no_args_is_help=True)
+@cluster_option
+@model_option
+@gpus_option()
+@layout_options
+@fidelity_option
+@set_option
+@output_options()
+def step(
+    cluster: str,
+    model: str,
+    gpus: int | None,
+    fidelity: str,
+    overrides: Sequence[str],
+    as_json: bool,
+    as_csv: bool,
+    outputs: Sequence[Any],
+    **layout: Any,
+) -> None:
+    """Time one training step and say what it waits for.
+
+    The parts of the breakdown do not overlap and add up to the step; communication that compute
+    hides is listed beside them.
+
+    \b
+    Example:
+      netmodel step --cluster deepseek-h800-mpft --model deepseek-v3 --gpus 2048
+    """
+    from netmodel.cli import question
+    from netmodel.studies.layouts import choose
+    from netmodel.training import step as time_step
+
+    fabric, shape = question.load(cluster, model, overrides)
+    size = question.size(fabric, gpus)
+    choice = choose(shape, fabric, size, question.request(**layout))
+    done = time_step(
+        shape, fabric, choice.strategy, gpus=size, seq_len=choice.seq_len, fidelity=fidelity
+    )
+    answer = Answer(
+        data={**done.to_dict(), "layout_origin": choice.origin, "layout_source": choice.source},
+        rows=[row(done)],
+        tables=tables(done, shape, fabric, choice),
+        notes=notes(done, choice),
+        figure=lambda: _figure(done, shape, fabric, choice),
+    )
+    emit(answer, as_json=as_json, as_csv=as_csv, outputs=outputs)
+
+
+def row(done: Step) -> dict[str, Any]:
+    """One step as a CSV row: SI, units in the column names."""
+    return {
+        "gpus": done.gpus,
+        "step_time_s": done.step_time,
+        "tokens_per_s_per_gpu": done.tokens_per_s_per_gpu,
+        "mfu": done.mfu,
+        "bottleneck_tier": done.bottleneck["tier"],
+        **{f"{name}_s": seconds for name, seconds in done.breakdown.items()},
+        **{f"hidden_{name}_s": seconds for name, seconds in done.hidden.items()},
+        **{f"memory_{name}_B": held for name, held in done.memory.items()},
+    }
+
+
+def tables(done: Step, model: Model, cluster: Cluster, choice: Choice) -> list[Table]:
+    """The step for people: the answer, where its time goes, and its memory."""
+    from netmodel.plots.breakdown import words
+    from netmodel.studies.layouts import layout_text
+
+    strategy = choice.strategy
+    facts = [
+        ("step time", format_time(done.step_time)),
+        ("tokens/s/GPU", f"{done.tokens_per_s_per_gpu:,.0f}"),
+        ("MFU", f"{100 * done.mfu:.1f} % ({done.mfu_convention})"),
+        ("waits for", limit(done)),
+        ("layout", layout_text(strategy)),
+        (
+            "batch",
+            f"{strategy.global_batch:,} sequences of {choice.seq_len:,} tokens, micro-batch "
+            f"{strategy.micro_batch}, {strategy.precision}",
+        ),
+    ]
+    parts = [
+        (words(name), format_time(seconds), f"{100 * seconds / done.step_time:.1f} %")
+        for name, seconds in done.breakdown.items()
+        if seconds > NEGLIGIBLE * done.step_time
+    ]
+    hidden = [
+        (f"(hidden) {words(name)}", format_time(seconds), f"{100 * seconds / done.step_time:.1f} %")
+        for name, seconds in done.hidden.items()
+        if seconds > NEGLIGIBLE * done.step_time
+    ]
+    title = f"{model.name} on {done.gpus:,} GPUs of {cluster.name}"
+    held = [(words(name), format_size(size)) for name, size in done.memory.items() if size]
+    return [
+        Table(title=title, columns=("", ""), rows=facts),
+        Table(columns=("part", "time", "of step"), rows=[*parts, *hidden]),
+        Table(columns=("memory of the fullest GPU", "size"), rows=held),
+    ]
+
+
+def limit(done: Step) -> str:
+    """Name the tier that the step waits for, and for which collective."""
+    tier, collective = done.bottleneck["tier"], done.bottleneck.get("collective")
+    return f"{tier} ({collective})" if collective else str(tier)
+
+
+def notes(done: Step, choice: Choice) -> list[str]:
+    """What was assumed, and who published the layout."""
+    if choice.origin == "published":
+        return [f"layout as published: {choice.source}"]
+    if choice.why:
+        adapted = "adapted from" if choice.origin == "adapted" else "searched, not"
+        return [f"layout {adapted} the published one, which is not possible here: {choice.why}"]
+    return [choice.note] if choice.note else []
+
+
+def _figure(done: Step, model: Model, cluster: Cluster, choice: Choice) -> Figure:
+    """Draw the waterfall above the memory."""
+    from netmodel.plots import step_figure
+    from netmodel.studies.layouts import layout_text
+
+    strategy = choice.strategy
+    held = {name: size for name, size in done.memory.items() if name not in ("total", "capacity")}
+    cited = f" Source of the layout: {choice.source}." if choice.source else ""
+    return step_figure(
+        done.breakdown,
+        done.hidden,
+        held,
+        float(done.memory["capacity"]),
+        title=f"One step takes {format_time(done.step_time)} on {done.gpus:,} GPUs: "
+        f"{100 * done.mfu:.0f} % MFU",
+        subtitle=f"{model.name} on {cluster.name}, {strategy.global_batch:,} sequences of "
+        f"{choice.seq_len:,} tokens, {strategy.precision}; limited by {limit(done)}",
+        source=f"Model {model.name}. Fabric {cluster.name}. Layout {layout_text(strategy)}.{cited}",
+    )

@@ -1,0 +1,304 @@
+"""Books traffic between ranks on the stages it passes, without listing what is uniform."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from netmodel.errors import InputError
+from netmodel.graph import FloatArray, IntArray
+from netmodel.network.ports import Ways
+from netmodel.network.routing import Rule
+from netmodel.network.stage import Stage
+from netmodel.network.traffic import Exchange, Traffic
+from netmodel.network.walk import check_reached
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+
+BoolArray = npt.NDArray[np.bool_]
+LISTED = 1_000_000  # pairs up to which an exchange is written out
+LISTED_AT_MOST = 8_000_000  # pairs up to which it may be
+
+
+@dataclass(eq=False)
+class Account:
+    """Bytes between the endpoints of one stage, as a list and as a matrix between groups.
+
+    Attributes
+    ----------
+    stage : Stage
+        The graph.
+    start, goal, size : list of arrays
+        Endpoints and bytes [B] of what has been booked one by one.
+    counted : list of arrays
+        Group that sends, endpoint that receives and bytes [B] of what has been counted.
+    """
+
+    stage: Stage
+    start: list[IntArray] = field(default_factory=list)
+    goal: list[IntArray] = field(default_factory=list)
+    size: list[FloatArray] = field(default_factory=list)
+    counted: list[tuple[IntArray, IntArray, FloatArray]] = field(default_factory=list)
+    _matrix: FloatArray | None = None
+
+    def add(self, start: IntArray, goal: IntArray, size: FloatArray) -> None:
+        """Book bytes between endpoints; what stays where it is costs nothing."""
+        moved = (start != goal) & (size != 0)
+        self.start.append(start[moved])
+        self.goal.append(goal[moved])
+        self.size.append(size[moved])
+
+    def add_groups(self, source: IntArray, target: IntArray, size: FloatArray) -> None:
+        """Book bytes between groups of endpoints of which no single ones are named."""
+        if self._matrix is None:
+            self._matrix = np.zeros((self.stage.n_groups, self.stage.width))
+        self._book(self._matrix, source, target, size)
+
+    def add_counted(self, group: IntArray, goal: IntArray, size: FloatArray) -> None:
+        """Book bytes from groups to single endpoints."""
+        self.counted.append((group, goal, size))
+
+    def by_goal(self) -> tuple[IntArray, IntArray, FloatArray]:
+        """Return all that was booked as bytes from one endpoint of each group to endpoints."""
+        start, goal, size = self.flows()
+        stage, nodes = self.stage, self.stage.network.n_nodes
+        parts = [(stage.group_of[start], goal, size), *self.counted]
+        group, goal, size = (np.concatenate(column) for column in zip(*parts, strict=True))
+        pair, inverse = np.unique(group * nodes + goal, return_inverse=True)
+        first = self._representative()[pair // nodes]
+        return first, pair % nodes, np.bincount(inverse, size, len(pair)).astype(float)
+
+    def _representative(self) -> IntArray:
+        """Return the first endpoint of each group."""
+        found = np.zeros(self.stage.n_groups, int)
+        found[self.stage.group[::-1]] = self.stage.endpoints[::-1]
+        return found
+
+    def flows(self) -> tuple[IntArray, IntArray, FloatArray]:
+        """Return endpoints and bytes of all that was booked one by one."""
+        none = np.zeros(0)
+        return (
+            np.concatenate([none.astype(int), *self.start]),
+            np.concatenate([none.astype(int), *self.goal]),
+            np.concatenate([none, *self.size]),
+        )
+
+    def matrix(self) -> FloatArray:
+        """Return the bytes between groups [groups, width], as :meth:`Stage.spray` takes them."""
+        start, goal, size = self.flows()
+        empty = np.zeros((self.stage.n_groups, self.stage.width))
+        found = empty if self._matrix is None else self._matrix.copy()
+        group = self.stage.group_of
+        self._book(found, group[start], group[goal], size)
+        for source, target, counted in self.counted:
+            self._book(found, source, group[target], counted)
+        return found
+
+    def _book(
+        self, matrix: FloatArray, source: IntArray, target: IntArray, size: FloatArray
+    ) -> None:
+        stage = self.stage
+        first = self._representative()
+        hops = stage.hops(first[source], target)
+        check_reached(stage.network, first[source], first[target], hops)
+        spot = source * stage.width + stage.column[target]
+        matrix += np.bincount(spot, size, matrix.size).reshape(matrix.shape)
+
+
+@dataclass(eq=False)
+class Ledger:
+    """What all ranks send, stage by stage.
+
+    Attributes
+    ----------
+    ways : Ways
+        Stages and ports.
+    rule : Rule
+        Whether GPUs forward to the receiver's rail over NVLink (PXN), and on which stage between
+        hosts shortest paths are looked for.
+    sent, received : float array [nodes]
+        Bytes that every port passes to and takes from the switches [B].
+    """
+
+    ways: Ways
+    rule: Rule
+
+    def __post_init__(self) -> None:
+        self.forward = self.rule.forwards(self.ways)
+        self.up = Account(self.ways.up)
+        self.host = Account(self.ways.host)
+        self.sent = np.zeros(self.ways.network.n_nodes)
+        self.received = np.zeros(self.ways.network.n_nodes)
+        self._out: Account | None = None
+
+    @property
+    def out(self) -> Account:
+        """Between hosts; only fabrics with switches have it."""
+        if self._out is None:
+            self._out = Account(self.rule.out(self.ways))
+        return self._out
+
+    @property
+    def leaves_hosts(self) -> bool:
+        """Whether anything was booked between hosts."""
+        return self._out is not None
+
+    def book(self, traffic: Traffic, *, whole: bool = False) -> None:
+        """Book all traffic; ``whole`` writes every exchange out as flows."""
+        if whole:
+            pairs = sum(e.members.size * (e.members.shape[1] - 1) for e in traffic.exchanges)
+            if pairs > LISTED_AT_MOST:
+                raise InputError(
+                    f"ecmp must hash {pairs:,} messages one by one, {LISTED_AT_MOST:,} are allowed",
+                    remedy="Use --routing adaptive or static, or fewer GPUs.",
+                )
+            traffic = traffic.listed()
+        self.book_flows(traffic.source, traffic.target, traffic.size)
+        for exchange in traffic.exchanges:
+            if exchange.members.size * exchange.members.shape[1] <= LISTED:
+                listed = Traffic(*_nothing(), (exchange,)).listed()
+                self.book_flows(listed.source, listed.target, listed.size)
+            else:
+                self._book_exchange(exchange)
+
+    def book_flows(self, source: IntArray, target: IntArray, size: FloatArray) -> None:
+        """Book flows between ranks."""
+        ways, gpus = self.ways, self.ways.network.gpus
+        inside = ways.domain[source] == ways.domain[target]
+        self.up.add(gpus[source[inside]], gpus[target[inside]], size[inside])
+        source, target, size = source[~inside], target[~inside], size[~inside]
+        near = ways.chassis[source] == ways.chassis[target]
+        self.host.add(gpus[source[near]], gpus[target[near]], size[near])
+        source, target, size = source[~near], target[~near], size[~near]
+        if not len(source):
+            return
+        sender, receiver = source, target
+        if self.forward:
+            sender, receiver = ways.relays(source, target)
+            self.up.add(gpus[source], gpus[sender], size)
+            self.up.add(gpus[receiver], gpus[target], size)
+        for start, goal, share in self._port_pairs(sender, receiver):
+            self.out.add(start, goal, size * share)
+            self._leave(sender, start, size * share)
+            self._arrive(receiver, goal, size * share)
+
+    def _port_pairs(
+        self, sender: IntArray, target: IntArray
+    ) -> list[tuple[IntArray, IntArray, float]]:
+        """Return the ports that carry equal shares between two ranks: first to first, ..."""
+        most = self.ways.port.shape[1]
+        return [
+            (self.ways.port_at(sender, k), self.ways.port_at(target, k), 1 / most)
+            for k in range(most)
+        ]
+
+    def _leave(self, rank: IntArray, port: IntArray, size: FloatArray) -> None:
+        self.host.add(self.ways.network.gpus[rank], port, size)
+        self.sent += np.bincount(port, size, len(self.sent))
+
+    def _arrive(self, rank: IntArray, port: IntArray, size: FloatArray) -> None:
+        self.host.add(port, self.ways.network.gpus[rank], size)
+        self.received += np.bincount(port, size, len(self.received))
+
+    def _book_exchange(self, exchange: Exchange) -> None:
+        """Book an exchange: pairs at home one by one, all others by counting members.
+
+        For rail r, let A[c, g] count the members of group c that send to that rail through ports
+        of kind g, and B[c, g] the members on that rail: the bytes between kinds of ports are
+        the sum over c and r of A^T B, less the same products taken within each home.
+        """
+        ways, members = self.ways, exchange.members
+        groups, m = members.shape
+        rank, group = members.ravel(), np.repeat(np.arange(groups), m)
+        _, home = np.unique(group * (ways.home.max() + 1) + ways.home[rank], return_inverse=True)
+        rails = int(ways.rail.max()) + 1 if self.forward else 1
+        rail = ways.rail[rank] if self.forward else np.zeros_like(rank)
+        sender = ways.forwarder[rank] if self.forward else rank[:, None]
+        odd = (ways.rail[sender] != np.arange(rails)) & self.forward
+        pairs = _pairs_within(home), _pairs_towards(odd, group, home, rail)
+        for first, second in pairs:
+            self.book_flows(rank[first], rank[second], np.full(len(first), float(exchange.size)))
+        there = _table(group, rail, rails)[group] - _table(home, rail, rails)[home]
+        there[odd] = 0
+        size = (exchange.size * there).ravel()
+        gpus = ways.network.gpus
+        self.up.add(np.repeat(gpus[rank], rails), gpus[sender].ravel(), size)
+        taken = m - np.bincount(home)[home] - np.bincount(pairs[1][1], minlength=len(rank))
+        received = np.asarray(exchange.size * taken, dtype=np.float64)
+        even = ~odd.ravel()
+        for turn in range(ways.port.shape[1]):
+            share = 1 / ways.port.shape[1]
+            start, goal = ways.port_at(sender.ravel(), turn), ways.port_at(rank, turn)
+            self._leave(sender.ravel(), start, size * share)
+            self._arrive(rank, goal, received * share)
+            kind = ways.out.group_of
+            column = goal if self.rule.policy == "static" else kind[goal]
+            every, inside = (
+                _product(
+                    (part[:, None] * rails + np.arange(rails)).ravel()[even],
+                    kind[start][even],
+                    part * rails + rail,
+                    column,
+                )
+                for part in (group, home)
+            )
+            between = (every - inside).tocoo()
+            far = between.data != 0
+            book = self.out.add_counted if self.rule.policy == "static" else self.out.add_groups
+            book(
+                between.row[far].astype(int),
+                between.col[far].astype(int),
+                between.data[far] * exchange.size * share,
+            )
+
+
+def _table(part: IntArray, rail: IntArray, rails: int) -> IntArray:
+    """Count the members of each part on each rail."""
+    parts = int(part.max()) + 1
+    return np.bincount(part * rails + rail, minlength=parts * rails).reshape(parts, rails)
+
+
+def _pairs_towards(
+    odd: BoolArray, group: IntArray, home: IntArray, rail: IntArray
+) -> tuple[IntArray, IntArray]:
+    """Return the pairs whose sender's host has no port on the receiver's rail."""
+    sources, rails = np.nonzero(odd)
+    left, right = [np.zeros(0, int)], [np.zeros(0, int)]
+    for source, lacking in zip(sources, rails, strict=True):
+        there = (group == group[source]) & (home != home[source]) & (rail == lacking)
+        right.append(np.flatnonzero(there))
+        left.append(np.full(len(right[-1]), source))
+    return np.concatenate(left), np.concatenate(right)
+
+
+def _nothing() -> tuple[IntArray, IntArray, FloatArray]:
+    return np.zeros(0, int), np.zeros(0, int), np.zeros(0)
+
+
+def _pairs_within(part: IntArray) -> tuple[IntArray, IntArray]:
+    """Return all ordered pairs of positions that have the same value."""
+    order = np.argsort(part, kind="stable")
+    count = np.bincount(part)
+    first = np.cumsum(count) - count
+    each = count[part[order]]
+    left = np.repeat(order, each)
+    offset = np.arange(len(left)) - np.repeat(np.cumsum(each) - each, each)
+    right = order[np.repeat(first[part[order]], each) + offset]
+    apart = left != right
+    return left[apart], right[apart]
+
+
+def _product(row_a: IntArray, column_a: IntArray, row_b: IntArray, column_b: IntArray) -> csr_array:
+    """Return A^T B of two matrices given by the places of their ones."""
+    from scipy.sparse import coo_array
+
+    rows = int(max(row_a.max(), row_b.max())) + 1
+    a, b = (
+        coo_array((np.ones(len(row)), (row, column)), shape=(rows, int(column.max()) + 1)).tocsr()
+        for row, column in ((row_a, column_a), (row_b, column_b))
+    )
+    return a.T @ b

@@ -1,0 +1,218 @@
+"""Through which NIC a GPU leaves its host, and which GPU forwards to which rail."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from netmodel.errors import ModelError
+from netmodel.graph import NODE_KINDS, TIERS, IntArray
+from netmodel.network.arrays import Network, sorted_by
+from netmodel.network.components import join
+from netmodel.network.lumping import colours
+from netmodel.network.stage import Stage
+
+BoolArray = npt.NDArray[np.bool_]
+NVLINK, PCIE = TIERS["nvlink"], TIERS["pcie"]
+
+
+@dataclass(frozen=True, eq=False)
+class Ways:
+    """The stages of a network and how they join.
+
+    A message between GPUs of one scale-up domain stays in ``up``; between other GPUs of a host in
+    ``host``; all others pass ``host``, ``out`` and ``host``.
+    """
+
+    network: Network
+
+    @cached_property
+    def up(self) -> Stage:
+        """NVLink, xGMI, ICI: GPUs to GPUs, which pass traffic on."""
+        gpus = self.network.gpus
+        everyone = np.ones(self.network.n_nodes, bool)
+        return Stage(self.network, self._links(NVLINK), gpus, np.arange(len(gpus)), everyone)
+
+    @cached_property
+    def host(self) -> Stage:
+        """PCIe: GPUs and NICs, which pass nothing on."""
+        ends = np.union1d(self.network.gpus, self.ports)
+        return Stage(self.network, self._links(PCIE), ends, np.arange(len(ends)), self._devices())
+
+    @cached_property
+    def out(self) -> Stage:
+        """Switches between hosts: ports to ports; those cabled alike are one group."""
+        ports, links = self.ports, self._links(2, max(TIERS.values()))
+        source, target = self.network.source[links], self.network.target[links]
+        start = np.arange(self.network.n_nodes) + 1
+        start[ports] = 0
+        alike = colours(start, source, target, self.network.capacity[links])[ports]
+        _, first, group = np.unique(alike, return_index=True, return_inverse=True)
+        rank = np.empty(len(first), int)
+        rank[np.argsort(first)] = np.arange(len(first))
+        return Stage(self.network, links, ports, rank[group], self._devices())
+
+    @cached_property
+    def out_direct(self) -> Stage:
+        """The same as ``out`` with the fewest cables between dragonfly groups on every path.
+
+        One global hop is worth any two others, as in Kim et al. (ISCA 2008): local, global, local.
+        """
+        out, cables = self.out, self.network.wiring.cables
+        between = [np.full(len(group.a), group.tier == "global") for group in cables]
+        far = np.tile(np.concatenate([np.zeros(0, bool), *between]), 2)[out.links]
+        return replace(out, cost=np.where(far, 3, 1)) if far.any() else out
+
+    def _links(self, low: int, high: int | None = None) -> IntArray:
+        """Return the links of some layers."""
+        layer = self.network.layer
+        return np.flatnonzero((layer >= low) & (layer <= (low if high is None else high)))
+
+    def _devices(self) -> BoolArray:
+        """Say which nodes are neither GPU nor NIC."""
+        ends = [NODE_KINDS.index("gpu"), NODE_KINDS.index("nic")]
+        switching: BoolArray = ~np.isin(self.network.kind, ends)
+        return switching
+
+    @cached_property
+    def ports(self) -> IntArray:
+        """NICs (and GPUs cabled to switches themselves) with a cable out of the host."""
+        outside = self.network.layer >= 2
+        ends = np.unique(self.network.source[outside])
+        return ends[~self._devices()[ends]]
+
+    @cached_property
+    def domain(self) -> IntArray:
+        """Scale-up domain of each rank."""
+        return self.up.component[self.network.gpus]
+
+    @cached_property
+    def chassis(self) -> IntArray:
+        """Host of each rank: what PCIe (or the ``node`` attribute) keeps together."""
+        return self.host.component[self.network.gpus]
+
+    @cached_property
+    def home(self) -> IntArray:
+        """Number of the smallest set of ranks that neither NVLink nor PCIe leaves."""
+        first = np.unique(self.chassis, return_index=True, return_inverse=True)
+        domain = np.unique(self.domain, return_inverse=True)[1].astype(int)
+        return join(domain, np.arange(len(self.chassis)), first[1][first[2]])
+
+    @cached_property
+    def port(self) -> IntArray:
+        """Ports of each rank [gpus, most ports of a GPU], -1 where it has fewer.
+
+        A GPU uses the nearest NICs of its host. GPUs that have the same ones nearest divide them,
+        in order; where there are fewer NICs than GPUs they take turns.
+
+        Raises
+        ------
+        ModelError
+            When a GPU has no way out.
+        """
+        gpus, stage = self.network.gpus, self.host
+        node_at = np.full((int(stage.component.max()) + 1, stage.width), -1)
+        node_at[stage.component[stage.endpoints], stage.column] = stage.endpoints
+        near = stage.distance[stage.lump[gpus]].astype(int)
+        table = node_at[stage.component[gpus]]
+        is_port = np.zeros(self.network.n_nodes + 1, bool)
+        is_port[self.ports] = True
+        near[~is_port[table] | (near < 0)] = np.iinfo(np.int64).max
+        closest = near.min(axis=1, initial=np.iinfo(np.int64).max)
+        lost = np.flatnonzero(closest == np.iinfo(np.int64).max)
+        if len(lost):
+            name = self.network.wiring.names([gpus[lost[0]]])[0]
+            more = f" and {len(lost) - 1} other GPUs" if len(lost) > 1 else ""
+            raise ModelError(
+                f"{name}{more} reach no NIC",
+                where=f"fabric {self.network.wiring.name!r}",
+                remedy="Give each host a working NIC on its PCIe, or leave those hosts out.",
+            )
+        return _shared_out(near == closest[:, None], table)
+
+    def port_at(self, ranks: IntArray, turn: int) -> IntArray:
+        """Return the port that ranks use for their first, second, ... part of a message."""
+        count = np.maximum((self.port >= 0).sum(axis=1), 1)
+        used: IntArray = self.port[ranks, turn % count[ranks]]
+        return used
+
+    @cached_property
+    def rail(self) -> IntArray:
+        """Rail of each rank's first port: its ``rail`` attribute, else its place in the host."""
+        rails = self.network.wiring.attribute("rail", -1.0).astype(int)
+        home = self.host.component[self.ports]
+        order, first = sorted_by(home, int(home.max(initial=-1)) + 1)
+        place = np.zeros(self.network.n_nodes, int)
+        place[self.ports[order]] = np.arange(len(order)) - first[home[order]]
+        first_port = self.port[:, 0]
+        return np.where(rails[first_port] >= 0, rails[first_port], place[first_port])
+
+    @cached_property
+    def forwarder(self) -> IntArray:
+        """Rank that sends for each rank to each rail [gpus, rails]; itself where none does.
+
+        A GPU of the same host is taken before others of the same scale-up domain.
+        """
+        rails = int(self.rail.max(initial=-1)) + 1
+        ranks = np.arange(len(self.rail))
+        found = np.repeat(ranks[:, None], rails, axis=1)
+        for home in (self.domain, self.domain * (int(self.chassis.max()) + 1) + self.chassis):
+            _, number = np.unique(home, return_inverse=True)
+            table = np.full((int(number.max()) + 1, rails), -1)
+            table[number[::-1], self.rail[::-1]] = ranks[::-1]
+            found = np.where(table[number] >= 0, table[number], found)
+        found[ranks, self.rail] = ranks
+        return found
+
+    def relays(self, source: IntArray, target: IntArray) -> tuple[IntArray, IntArray]:
+        """Return the ranks that send and receive between hosts for messages of others.
+
+        The sender is the neighbour on the target's rail. Where the source's host has lost that
+        rail and no switch leads across, the target's neighbour on the sender's rail receives.
+        """
+        sender = self.forwarder[source, self.rail[target]]
+        receiver = target.copy()
+        odd = np.flatnonzero(self.rail[sender] != self.rail[target])
+        if len(odd):
+            start, goal = self.port[sender[odd], 0], self.port[target[odd], 0]
+            odd = odd[self.out.hops(start, self.out.group_of[goal]) < 0]
+            receiver[odd] = self.forwarder[target[odd], self.rail[sender[odd]]]
+        return sender, receiver
+
+    @cached_property
+    def is_railed(self) -> bool:
+        """Whether GPUs of one scale-up domain leave through differently cabled ports."""
+        groups = self.out.group_of[self.port[:, 0]]
+        low = np.full(int(self.domain.max()) + 1, np.iinfo(np.int64).max)
+        np.minimum.at(low, self.domain, groups)
+        return bool((low[self.domain] != groups).any())
+
+
+def _shared_out(near: BoolArray, table: IntArray) -> IntArray:
+    """Divide the nearest ports of each GPU among the GPUs that have the same ones.
+
+    Parameters
+    ----------
+    near : bool array [gpus, columns]
+        Which of the host's endpoints are nearest ports.
+    table : int array [gpus, columns]
+        Their nodes.
+    """
+    count = near.sum(axis=1)
+    order = np.argsort(~near, axis=1, kind="stable")[:, : int(count.max())]
+    nodes = np.take_along_axis(table, order, axis=1)
+    nodes[np.arange(nodes.shape[1]) >= count[:, None]] = -1
+    _, cluster = np.unique(nodes, axis=0, return_inverse=True)
+    cluster = cluster.reshape(-1)
+    ranked, first = sorted_by(cluster, int(cluster.max()) + 1)
+    place = np.empty(len(cluster), int)
+    place[ranked] = np.arange(len(cluster)) - first[cluster[ranked]]
+    sharers = np.diff(first)[cluster]
+    each = np.maximum(count // sharers, 1)
+    begin = np.where(count >= sharers, place * each, place % count)
+    take = begin[:, None] + np.arange(int(each.max()))
+    found = np.take_along_axis(nodes, np.minimum(take, nodes.shape[1] - 1), axis=1)
+    return np.where(np.arange(int(each.max())) < each[:, None], found, -1)

@@ -1,0 +1,256 @@
+"""One collective over message sizes on a cluster: the table that nccl-tests would print."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from netmodel import collectives
+from netmodel.collectives import Operation, bus_factor
+from netmodel.errors import InputError
+from netmodel.network import tiers
+
+if TYPE_CHECKING:
+    from netmodel.network.tiers import Tiers
+    from netmodel.topology import Cluster
+
+EXPERT_KINDS = ("dispatch", "combine")
+TOP_K, EXPERTS, HIDDEN = 8, 256, 7168
+"""Shape of dispatch and combine: that of DeepSeek-V3."""
+
+FloatArray = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """One published curve of the same operation on the same kind of system."""
+
+    system: str
+    size: FloatArray
+    time: FloatArray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sweep:
+    """One operation over sizes; every array has one entry a size.
+
+    Attributes
+    ----------
+    label : str
+        Tells this sweep from others beside it.
+    cluster, kind : str
+        Where, and what.
+    ranks : int
+        GPUs that take part.
+    size, time, lower_bound : array
+        Message as nccl-tests counts it [B]; time and the least that the fabric allows [s].
+    algorithm, protocol, bottleneck : tuple of str
+        What runs, and the tier that takes longest.
+    setting : str
+        Fabric in a few words.
+    measured : tuple of Measured
+        Published points of such a system.
+    """
+
+    label: str
+    cluster: str
+    kind: str
+    ranks: int
+    size: FloatArray
+    time: FloatArray
+    lower_bound: FloatArray
+    algorithm: tuple[str, ...]
+    protocol: tuple[str, ...]
+    bottleneck: tuple[str, ...]
+    setting: str
+    measured: tuple[Measured, ...] = ()
+
+    @property
+    def algbw(self) -> FloatArray:
+        """Size over time [B/s]."""
+        return self.size / self.time
+
+    @property
+    def busbw(self) -> FloatArray:
+        """Algorithm bandwidth times nccl-tests' factor [B/s]."""
+        return self.algbw * float(bus_factor(self.kind, self.ranks))
+
+    def to_rows(self) -> list[dict[str, Any]]:
+        """Rows of the command line's JSON and CSV."""
+        return [
+            {
+                "cluster": self.cluster,
+                "collective": self.kind,
+                "gpus": self.ranks,
+                "bytes": size,
+                "time_s": time,
+                "algbw_Bps": algbw,
+                "busbw_Bps": busbw,
+                "algorithm": algorithm,
+                "protocol": protocol,
+                "bottleneck": bottleneck,
+                "lower_bound_s": bound,
+            }
+            for size, time, algbw, busbw, algorithm, protocol, bottleneck, bound in zip(
+                self.size.tolist(),
+                self.time.tolist(),
+                self.algbw.tolist(),
+                self.busbw.tolist(),
+                self.algorithm,
+                self.protocol,
+                self.bottleneck,
+                self.lower_bound.tolist(),
+                strict=True,
+            )
+        ]
+
+
+def sweep(
+    kind: str,
+    cluster: Cluster,
+    sizes: Sequence[float],
+    *,
+    gpus: int | None = None,
+    algorithm: str = "auto",
+    protocol: str = "auto",
+    with_measured: bool = False,
+) -> Sweep:
+    """Time one operation over sizes, its group the first GPUs of a cluster in rank order.
+
+    Parameters
+    ----------
+    kind : str
+        One of ``collectives.KINDS``. Of dispatch and combine the size is tokens x top-k x bytes of
+        a vector, for DeepSeek-V3's shapes.
+    cluster : Cluster
+        Where.
+    sizes : sequence of float
+        As nccl-tests counts them [B].
+    gpus : int, optional
+        Members; the cluster's own size when left out.
+    algorithm, protocol : str
+        Force one, or ``"auto"``.
+    with_measured : bool
+        Look up published curves of the same operation, GPU and counts.
+
+    Raises
+    ------
+    InputError
+        When the operation has no meaning among so few GPUs.
+    """
+    ranks = cluster.gpus if gpus is None else gpus
+    if ranks < 2:
+        raise InputError(
+            f"{ranks} GPU has nobody to exchange with", where="--gpus", remedy="Use 2 or more."
+        )
+    fabric = tiers(cluster.wiring(ranks))
+    size = np.asarray(sizes, float)
+    outer = fabric.links[-1] if len(fabric.links) > 1 else None
+    generation = cluster.accelerator.generation
+    if kind in EXPERT_KINDS:
+        found = _exchange(kind, fabric, ranks, size, generation, outer)
+    else:
+        timing = collectives.time(
+            Operation(kind=kind, size=size, ranks=ranks),
+            fabric.span(ranks),
+            collectives.library(
+                generation,
+                fabric.links[0],
+                outer,
+                in_network=bool(cluster.software.get("sharp", False)) or algorithm == "collnet",
+                overlay=cluster.software.get("collectives"),
+            ),
+            algorithm=algorithm,
+            protocol=protocol,
+        )
+        found = {
+            "time": timing.time,
+            "lower_bound": timing.lower_bound,
+            "algorithm": timing.algorithm,
+            "protocol": timing.protocol,
+            "bottleneck": timing.bottleneck,
+        }
+    many = {name: np.broadcast_to(value, size.shape) for name, value in found.items()}
+    forced = [word for word in (algorithm, protocol) if word != "auto"]
+    return Sweep(
+        label=" ".join([cluster.name, *forced]),
+        cluster=cluster.name,
+        kind=kind,
+        ranks=ranks,
+        size=size,
+        time=np.asarray(many["time"], float),
+        lower_bound=np.asarray(many["lower_bound"], float),
+        algorithm=tuple(many["algorithm"].tolist()),
+        protocol=tuple(many["protocol"].tolist()),
+        bottleneck=tuple(many["bottleneck"].tolist()),
+        setting=_setting(cluster, fabric, ranks),
+        measured=published(kind, cluster, ranks) if with_measured else (),
+    )
+
+
+def _exchange(
+    kind: str, fabric: Tiers, ranks: int, size: FloatArray, generation: str, outer: str | None
+) -> dict[str, Any]:
+    """Dispatch (FP8) or combine (BF16) of as many tokens as the size holds."""
+    vector = float(collectives.vector_bytes(HIDDEN, "fp8" if kind == "dispatch" else "bf16"))
+    library = collectives.moe_library("deepep", generation=generation, inter_link=outer)
+    found = collectives.exchange(
+        fabric.span(ranks),
+        library,
+        tokens=size / (TOP_K * vector),
+        top_k=TOP_K,
+        vector=vector,
+        experts=max(EXPERTS, ranks),
+    )
+    return {
+        "time": found.time,
+        "lower_bound": found.lower_bound,
+        "algorithm": library.name,
+        "protocol": library.kernel,
+        "bottleneck": found.bottleneck,
+    }
+
+
+def _setting(cluster: Cluster, fabric: Tiers, ranks: int) -> str:
+    """Say what the group runs on, in a few words."""
+    domain = fabric.unit[0]
+    words = f"{ranks:,} {cluster.accelerator.name}"
+    if ranks > domain:
+        words += f", {math.ceil(ranks / domain):,} x {domain} on {fabric.links[-1]}"
+    return words
+
+
+def published(kind: str, cluster: Cluster, ranks: int) -> tuple[Measured, ...]:
+    """Published curves of an operation on the same GPU family, as many ranks and nodes."""
+    from netmodel.studies.collectives_data import read_cases
+
+    fabric = tiers(cluster.wiring(ranks))
+    domain = min(fabric.unit[0], ranks)
+    curves: dict[str, list[tuple[float, float]]] = {}
+    for case in read_cases()[0]:
+        alike = (
+            case.kind == kind
+            and case.ranks == ranks
+            and case.tiers.unit[0] == domain
+            and case.generation == cluster.accelerator.generation
+            and case.tiers.bandwidth[0] == fabric.bandwidth[0]
+            and not case.flagged
+        )
+        same_nic = ranks <= domain or (
+            len(case.tiers.bandwidth) > 1 and case.tiers.bandwidth[-1] == fabric.bandwidth[1]
+        )
+        if alike and same_nic:
+            curves.setdefault(f"{case.system}|{case.series}", []).append((case.size, case.measured))
+    return tuple(
+        Measured(
+            system=name.partition("|")[0],
+            size=np.array([size for size, _ in sorted(points)]),
+            time=np.array([time for _, time in sorted(points)]),
+        )
+        for name, points in curves.items()
+    )
