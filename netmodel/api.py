@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from netmodel.studies.layouts import Request, choose
 from netmodel.workload import Model, Strategy
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from netmodel.topology import Cluster
     from netmodel.training import Step
 
-    ClusterLike = Cluster | nx.Graph | str | Path
-    ModelLike = Model | str | Path
+    ClusterLike: TypeAlias = Cluster | nx.Graph | str | Path
+    ModelLike: TypeAlias = Model | str | Path
 
 
 def load_cluster(name_or_path: ClusterLike, *, overrides: Sequence[str] = ()) -> Cluster:

@@ -3,10 +3,9 @@
 import subprocess
 import sys
 
+import netmodel as nm
 import networkx as nx
 import pytest
-
-import netmodel as nm
 
 
 def test_importing_the_package_imports_nothing_heavy():

@@ -41,7 +41,6 @@ def netmodel(tmp_path: Path) -> Run:
 def call():
     """Run a verb inside this process and return its stdout."""
     from click.testing import CliRunner
-
     from netmodel.cli.main import netmodel_group
 
     def run(*arguments: str | Path) -> str:

@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 
 import pytest
-
 from netmodel import catalog, topology
 
 V3 = ("--cluster", "deepseek-h800-mpft", "--model", "deepseek-v3")

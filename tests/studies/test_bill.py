@@ -1,8 +1,7 @@
 """The bill of a fabric is its parts, each with a published price or none."""
 
-import pytest
-
 import netmodel as nm
+import pytest
 from netmodel import catalog
 from netmodel.studies.bill import bill
 
