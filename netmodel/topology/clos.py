@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 
@@ -70,6 +70,9 @@ class ClosSpec(SwitchedSpec):
         if depth + 1 == self.tier_range[1] or depth == 2:
             return None
         return self.oversubscription[depth] if depth < len(self.oversubscription) else 1.0
+
+
+AnyClos = TypeVar("AnyClos", bound=ClosSpec)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,14 +138,29 @@ def leaf_down(spec: ClosSpec) -> int:
     return layer(spec, "leaf").down
 
 
-def leaf_fill(spec: ClosSpec, ports: int) -> int:
-    """Host ports used on a leaf where ``ports`` of them have to meet.
+def whole_hosts(spec: AnyClos, ports: int) -> AnyClos:
+    """Return the spec with leaves for whole hosts of ``ports`` NIC ports, at the same ratio.
 
-    With ``tiers: auto`` they share one switch without uplinks if it has ports enough.
+    A host on two leaves would make its NVLink a bypass of the spines.
     """
+    made, ratio = layer(spec, "leaf"), spec.ratio("leaf")
+    if ratio is None or spec.leaf.down or made.down < ports or made.down % ports == 0:
+        return spec
+    exact = (
+        (round(up * ratio / made.share), up)
+        for up in range(made.up, made.up // 2, -1)
+        if up * ratio / made.share % ports < 1e-9
+    )
+    down, up = next(exact, (made.down // ports * ports, made.up))
+    leaf = spec.leaf.model_copy(update={"down": down, "up": up})
+    return spec.model_copy(update={"leaf": leaf})
+
+
+def one_switch(spec: ClosSpec, ports: int) -> int | None:
+    """Ports of a switch without uplinks, where ``tiers: auto`` lets ``ports`` meet on one."""
     leaf = layer(spec, "leaf")
-    one_switch = spec.tiers == "auto" and not spec.leaf.down and ports <= leaf.fits
-    return leaf.fits if one_switch else leaf.down
+    fits = spec.tiers == "auto" and not spec.leaf.down and ports <= leaf.fits
+    return leaf.fits if fits else None
 
 
 def leaves_limit(spec: ClosSpec) -> int:

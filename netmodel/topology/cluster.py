@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import networkx as nx
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Cluster:
     """A cluster design, sized for ``gpus`` GPUs unless asked otherwise.
 
@@ -86,6 +86,12 @@ class Cluster:
     def _joins_gpus(self) -> bool:
         """Whether the fabric joins accelerators, not NICs."""
         return getattr(family(self.fabric.family), "JOINS", "nics") == "gpus"
+
+    def __repr__(self) -> str:
+        return (
+            f"Cluster({self.name!r}: {self.gpus:,} x {self.accelerator.name},"
+            f" {self.fabric.family} fabric)"
+        )
 
     def resize(self, gpus: int) -> Cluster:
         """Return the same design sized for another number of GPUs.
