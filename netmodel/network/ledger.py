@@ -58,6 +58,14 @@ class Account:
             self._matrix = np.zeros((self.stage.n_groups, self.stage.width))
         self._book(self._matrix, source, target, size)
 
+    def add_all_pairs(self, groups: IntArray, size: float) -> None:
+        """Book the same bytes between all groups of a set that lies in one component."""
+        if self._matrix is None:
+            self._matrix = np.zeros((self.stage.n_groups, self.stage.width))
+        columns = self.stage.column[groups]
+        self._matrix[np.ix_(groups, columns)] += size
+        self._matrix[groups, columns] -= size
+
     def add_counted(self, group: IntArray, goal: IntArray, size: FloatArray) -> None:
         """Book bytes from groups to single endpoints."""
         self.counted.append((group, goal, size))
@@ -102,6 +110,8 @@ class Account:
         self, matrix: FloatArray, source: IntArray, target: IntArray, size: FloatArray
     ) -> None:
         stage = self.stage
+        if not len(size):
+            return
         first = self._representative()
         hops = stage.hops(first[source], target)
         check_reached(stage.network, first[source], first[target], hops)
@@ -212,7 +222,13 @@ class Ledger:
         the sum over c and r of A^T B, less the same products taken within each home.
         """
         ways, members = self.ways, exchange.members
+        together = (ways.domain[members] == ways.domain[members[:, :1]]).all(axis=1)
+        for whole in members[together]:
+            self.up.add_all_pairs(whole, exchange.size)
+        members = members[~together]
         groups, m = members.shape
+        if not groups:
+            return
         rank, group = members.ravel(), np.repeat(np.arange(groups), m)
         _, home = np.unique(group * (ways.home.max() + 1) + ways.home[rank], return_inverse=True)
         rails = int(ways.rail.max()) + 1 if self.forward else 1

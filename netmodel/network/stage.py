@@ -242,8 +242,10 @@ class Stage:
         step &= arcs.forwards[arcs.target][:, None] | (after == 0)
         arc, column = np.nonzero(step)
         level = before[arc, column]
-        for hops in range(int(level.max(initial=0)), 0, -1):
-            now = level == hops
+        order = np.argsort(level, kind="stable")
+        upto = np.concatenate([[0], np.cumsum(np.bincount(level))])
+        for hops in range(len(upto) - 2, 0, -1):
+            now = order[upto[hops] : upto[hops + 1]]
             yield arc[now], column[now]
 
 
