@@ -142,9 +142,7 @@ def test_a_cut_says_who_lost_whom(rails):
 @settings(max_examples=15, deadline=None)
 @given(seed=st.integers(0, 10_000), count=st.integers(0, 3))
 def test_one_more_failed_cable_never_makes_it_faster(rails, seed, count):
-    """Of the best routes; adaptive ones, which know no farther than the next hop, at least never
-    beat the sound fabric.
-    """
+    """By the best routes; adaptive ones, which see one hop ahead, never beat the sound fabric."""
     rng = np.random.default_rng(seed)
     graph = to_networkx(rails)
     uplinks = [e for e in graph.edges if graph.edges[e]["tier"] == "leaf-spine"]
