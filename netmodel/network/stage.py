@@ -21,7 +21,7 @@ from netmodel.network.components import join
 from netmodel.network.lumping import colours
 
 DistanceArray = npt.NDArray[np.int16]
-CHUNK = 4_000_000  # entries of a working array
+CHUNK = 400_000  # entries of a working array: small enough for the cache
 
 
 @dataclass(frozen=True, eq=False)
