@@ -237,7 +237,8 @@ def find_library(
         one = name in MULTICAST_ALGORITHMS
         own = f"{name} simple"
         return Algorithm(
-            port=find("algorithm", "port", f"{name} {generation}", name) * (switched if one else port),
+            port=find("algorithm", "port", f"{name} {generation}", name)
+            * (switched if one else port),
             network=find("algorithm", "network", name) * network,
             port_decline=find("algorithm", "port_decline", name) or None,
             ramp_growth=find("algorithm", "ramp_growth", name) or None,
@@ -253,7 +254,7 @@ def find_library(
             ramp={
                 each: find("algorithm", "ramp", own)
                 if each == "simple" and ("algorithm", own, "ramp") in table
-                else ramps[each]
+                else ramps[each] * (find("algorithm", "ramp_share", name) if each != "ll" else 1.0)
                 for each in PROTOCOLS
             },
         )
