@@ -146,17 +146,13 @@ def batch(cases: Sequence[Case]) -> Batch:
     groups = []
     for members in by_structure.values():
         mine = [cases[i] for i in members]
-        found = [
-            located(gpu_keys(case.gpu), case.software.keys) for case in mine
-        ]
+        found = [located(gpu_keys(case.gpu), case.software.keys) for case in mine]
         groups.append(
             Group(
                 where=np.array(members),
                 plan=stacked([plans[i] for i in members]),
                 hardware=_hardware(mine),
-                rows={
-                    name: np.array([place[each[name]] for each in found]) for name in found[0]
-                },
+                rows={name: np.array([place[each[name]] for each in found]) for name in found[0]},
                 shares=np.array(
                     [
                         place[each[_share(case.strategy.precision)]]

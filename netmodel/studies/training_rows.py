@@ -48,7 +48,13 @@ SOURCES = (
 """Who published, the framework they ran, and how its release is written (or which it was)."""
 
 GATED = re.compile(r"llama|qwen|deepseek|grok|mixtral|gpt-oss|gemma|mistral|kimi|glm")
-VOCABULARIES = {"bloom": 250880, "llama2": 32000, "llama-2": 32000, "llama3": 128256}
+VOCABULARIES = {
+    "bloom": 250880,
+    "llama2": 32000,
+    "llama-2": 32000,
+    "llama3": 128256,
+    "nemotron": 256000,
+}
 GPT_VOCABULARY = 51200
 """GPT-2's 50,257 tokens, padded by Megatron to a multiple of 128 x 8."""
 HEAD = 128
@@ -124,9 +130,7 @@ def case(row: Row) -> Case | Skipped:
     try:
         return _case(row)
     except InputError as error:
-        return Skipped(
-            row["id"], row["series"], row["metric"], float(row["value"]), str(error)
-        )
+        return Skipped(row["id"], row["series"], row["metric"], float(row["value"]), str(error))
 
 
 def _case(row: Row) -> Case:

@@ -166,19 +166,20 @@ def attained(
     fused: Any,
 ) -> Rates:
     """Return the attained rates; everything broadcasts (peaks [FLOP/s], memory [B/s])."""
-    speed = values["speed"]
+    speed = values["speed"] * values["clock"]
     return Rates(
         gemm=peak * share * speed,
         precise=sixteen * values["gemm_bf16"] * speed,
         grouped=values["grouped"],
-        attention=sixteen * values["attention"] * values["attention_speed"],
-        batched=sixteen * values["batched"],
+        attention=sixteen * values["attention"] * values["attention_speed"] * values["clock"],
+        batched=sixteen * values["batched"] * values["clock"],
         fused=fused,
         memory=memory * values["memory"],
         element=values["element"],
         cast=values["cast"],
         softmax=values["softmax"],
         permute=values["permute"],
+        loss=values["loss"],
         width=width,
         depth=values["depth"],
         wave=values["wave"] * units * TILE,
