@@ -59,7 +59,7 @@ class Algorithm:
     port, network : float
         Shares of the GPU port's and of the NIC's line rate that the largest messages reach.
     port_decline, ramp_growth : float, optional
-        Powers of (domain members / 8) by which the port's share falls and the ramp rises.
+        Powers of (domain members / 8) by which the port's share falls, beyond 8, and the ramp rises.
     copy : float
         Rate of moving a rank's own share in its own memory, over the port's payload rate.
     step : float
@@ -237,11 +237,12 @@ def find_library(
         one = name in MULTICAST_ALGORITHMS
         own = f"{name} simple"
         return Algorithm(
-            port=find("algorithm", "port", name) * (switched if one else port),
+            port=find("algorithm", "port", f"{name} {generation}", name)
+            * (switched if one else port),
             network=find("algorithm", "network", name) * network,
             port_decline=find("algorithm", "port_decline", name) or None,
             ramp_growth=find("algorithm", "ramp_growth", name) or None,
-            copy=find("copy", "rate", f"{name} {generation}", link),
+            copy=find("copy", "rate", f"{name} {generation}", link, name),
             step=find("algorithm", "step", name),
             fill=find("algorithm", "fill", name),
             slope=find("algorithm", "slope", name),
@@ -253,7 +254,7 @@ def find_library(
             ramp={
                 each: find("algorithm", "ramp", own)
                 if each == "simple" and ("algorithm", own, "ramp") in table
-                else ramps[each]
+                else ramps[each] * (find("algorithm", "ramp_share", name) if each != "ll" else 1.0)
                 for each in PROTOCOLS
             },
         )

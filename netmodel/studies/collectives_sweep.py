@@ -189,7 +189,7 @@ def sweep(
         protocol=tuple(many["protocol"].tolist()),
         bottleneck=tuple(many["bottleneck"].tolist()),
         setting=_setting(cluster, fabric, ranks),
-        measured=published(kind, cluster, ranks) if with_measured else (),
+        measured=published(kind, cluster, ranks, algorithm) if with_measured else (),
     )
 
 
@@ -225,7 +225,9 @@ def _setting(cluster: Cluster, fabric: Tiers, ranks: int) -> str:
     return words
 
 
-def published(kind: str, cluster: Cluster, ranks: int) -> tuple[Measured, ...]:
+def published(
+    kind: str, cluster: Cluster, ranks: int, algorithm: str = "auto"
+) -> tuple[Measured, ...]:
     """Published curves of an operation on the same GPU family, as many ranks and nodes."""
     from netmodel.studies.collectives_data import read_cases
 
@@ -240,6 +242,7 @@ def published(kind: str, cluster: Cluster, ranks: int) -> tuple[Measured, ...]:
             and case.generation == cluster.accelerator.generation
             and case.tiers.bandwidth[0] == fabric.bandwidth[0]
             and not case.flagged
+            and (kind != "all_reduce" or case.algorithm in ("auto", algorithm))
         )
         same_nic = ranks <= domain or (
             len(case.tiers.bandwidth) > 1 and case.tiers.bandwidth[-1] == fabric.bandwidth[1]

@@ -179,7 +179,10 @@ def software_of_row(row: Row) -> Software:
         if re.search(pattern, row.get("source", "")):
             found = re.search(version, text) if "(" in version else None
             release = found.group(1).replace("-", ".") if found else ""
-            return software(framework, release if "(" in version else version)
+            chosen = software(framework, release if "(" in version else version)
+            if "tokendrop" in text:  # padded to a capacity, which only the plain all-to-all does
+                return replace(chosen, dispatcher="alltoall")
+            return replace(chosen, dispatcher="deepep") if "dropless" in text else chosen
     return software()
 
 

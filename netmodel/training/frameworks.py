@@ -35,6 +35,9 @@ class Software:
     spare_last : bool
         Whether layers that do not divide leave the last pipeline rank, which has the head, as
         many short as there are.
+    dispatcher : str
+        How tokens reach experts: ``deepep`` (one copy a token and node over the network) or
+        ``alltoall`` (one copy a token and expert).
     recipe : Recipe
         Bytes it keeps and sends.
     defaults : mapping
@@ -47,6 +50,7 @@ class Software:
     version: str = ""
     family: str = "megatron-core"
     spare_last: bool = False
+    dispatcher: str = "deepep"
     recipe: Recipe = field(default_factory=Recipe)
     defaults: Mapping[str, Any] = field(default_factory=dict, hash=False)
     source: str = ""
@@ -87,6 +91,7 @@ def software(framework: str = DEFAULT, version: str = "") -> Software:
         version=version,
         family=row["family"],
         spare_last=row["spare_last"] == "yes",
+        dispatcher=row["dispatcher"],
         recipe=Recipe(
             flash=row["flash"] == "yes",
             dropout=row["dropout"] == "yes",

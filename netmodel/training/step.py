@@ -108,7 +108,7 @@ def _planned(
     software: Software,
 ) -> tuple[Plan, tuple[Message, ...]]:
     asked = demands(model, strategy, seq_len, software.recipe)
-    timed = messages(asked, model, strategy, Wires.of(fabric, generation))
+    timed = messages(asked, model, strategy, Wires.of(fabric, generation, software.dispatcher))
     return plan(model, strategy, seq_len, software, timed), timed
 
 

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from netmodel.errors import InputError, ModelError
 from netmodel.graph import from_networkx
-from netmodel.network import link_loads, traffic
+from netmodel.network import link_loads, maxmin_rates, traffic
 from netmodel.network.arrays import compile_network
 from netmodel.network.ports import Ways
 from netmodel.network.routing import Rule
@@ -84,6 +84,21 @@ def test_one_path_each_collides_where_spraying_does_not():
     spread = flow_time(WAYS["three tiers"], [sent])
     assert spread == pytest.approx(1e9 / 50e9, rel=1e-3)
     assert flow_time(WAYS["three tiers"], [sent], policy="ecmp") >= 2 * spread * (1 - 1e-3)
+
+
+def test_hashing_a_permutation_of_1024_hosts_leaves_about_four_tenths_of_line_rate():
+    """Full bisection is not enough: single paths of ECMP collide, spraying restores every rate."""
+    ways = Ways(compile_network(from_networkx(three_tier(16))))
+    sent = traffic.permutation(np.arange(1024), 1e9, np.random.default_rng(0))
+
+    def mean_rate(policy):
+        paths = connections(ways, sent.source, sent.target, Rule(policy=policy))[2]
+        return maxmin_rates(
+            ways.network.capacity, paths.indptr, paths.links, parts=paths.parts
+        ).mean()
+
+    assert mean_rate("ecmp") == pytest.approx(0.4 * 50e9, rel=0.1)
+    assert mean_rate("adaptive") == pytest.approx(50e9, rel=1e-9)
 
 
 def test_a_message_to_a_neighbour_arrives_sooner_than_one_that_shares():
