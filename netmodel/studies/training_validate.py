@@ -68,9 +68,7 @@ def validate_training(
 
 def _fitted(known: Sequence[Case]) -> set[str]:
     """Rows of another file that are also in the packaged one."""
-    shipped = {
-        (each.id, each.measured) for each in cases() if isinstance(each, Case)
-    }
+    shipped = {(each.id, each.measured) for each in cases() if isinstance(each, Case)}
     return {case.id for case in known if (case.id, case.measured) in shipped}
 
 
