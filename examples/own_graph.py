@@ -1,8 +1,7 @@
 """Any NetworkX graph with kinds and bandwidths is a cluster: build one, cut a cable, ask again."""
 
-import networkx as nx
-
 import netmodel as nm
+import networkx as nx
 
 GB = 1e9
 graph = nx.Graph(name="two-leaves")
