@@ -186,5 +186,6 @@ def attained(
         row_padding=values["row_padding"],
         head_half=values["head_half"],
         block=values["block"],
+        requantise=values["requantise"] * (width < 2),
         accumulate=values["accumulate"],
     )
