@@ -62,7 +62,7 @@ def stacked(values: Sequence[Any]) -> Any:
             each.name: stacked([getattr(value, each.name) for value in values])
             for each in fields(first)
         }
-        return type(first)(**members)
+        return type(first)(**members)  # type: ignore[misc]  # a value, never a class
     if isinstance(first, Mapping):
         return {key: stacked([value[key] for value in values]) for key in first}
     if isinstance(first, tuple | list):
@@ -147,17 +147,13 @@ def batch(cases: Sequence[Case]) -> Batch:
     groups = []
     for members in by_structure.values():
         mine = [cases[i] for i in members]
-        found = [
-            located(gpu_keys(case.gpu), case.software.keys) for case in mine
-        ]
+        found = [located(gpu_keys(case.gpu), case.software.keys) for case in mine]
         groups.append(
             Group(
                 where=np.array(members),
                 plan=stacked([plans[i] for i in members]),
                 hardware=_hardware(mine),
-                rows={
-                    name: np.array([place[each[name]] for each in found]) for name in found[0]
-                },
+                rows={name: np.array([place[each[name]] for each in found]) for name in found[0]},
                 shares=np.array(
                     [
                         place[each[_share(case.strategy.precision)]]

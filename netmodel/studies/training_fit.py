@@ -95,9 +95,7 @@ def fit(
         weights = weights * ~np.asarray(without)
     prior = np.log([rows[i].prior for i in free])
     firm = np.array([rows[i].prior_sigma for i in free])
-    upper = np.array(
-        [np.log(CEILING) if rows[i].name.startswith(SHARES) else np.inf for i in free]
-    )
+    upper = np.array([np.log(CEILING) if rows[i].name.startswith(SHARES) else np.inf for i in free])
     upper[[i for i, at in enumerate(free) if rows[at].name == "attention_speed"]] = np.inf
 
     def residuals(x: FloatArray) -> FloatArray:

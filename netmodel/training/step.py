@@ -56,16 +56,16 @@ def step(
     """
     if fidelity not in FIDELITIES:
         raise InputError(
-            f"fidelity is {fidelity!r}", where="--fidelity", remedy=f"Use {' or '.join(FIDELITIES)}."
+            f"fidelity is {fidelity!r}",
+            where="--fidelity",
+            remedy=f"Use {' or '.join(FIDELITIES)}.",
         )
     chosen = software_of(software, cluster.software or {})
     accelerator = cluster.accelerator
     fabric = tiers_of(cluster, gpus)
     made, timed = planned(model, strategy, seq_len, fabric, accelerator.generation, chosen)
     values = factors(accelerator, chosen.keys)
-    attained = rates(
-        accelerator, values, precision=strategy.precision, flash=chosen.recipe.flash
-    )
+    attained = rates(accelerator, values, precision=strategy.precision, flash=chosen.recipe.flash)
     added = add_up(made, attained, values)
     return answer(model, strategy, seq_len, accelerator, chosen, added, timed, fabric)
 
