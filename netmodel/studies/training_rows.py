@@ -347,7 +347,7 @@ def _usual_chunks(row: Row, model: Model, code: Software, pp: int, said: list[st
     if pp == 1 or not depth:
         return 1
     wish = max(1.0, model.layers / pp / depth)
-    chunks = round(wish)
+    chunks = int(wish + 0.5)
     said.append(f"{chunks} virtual stages")
     return chunks
 
