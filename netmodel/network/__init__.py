@@ -15,19 +15,23 @@ if TYPE_CHECKING:
     from netmodel.network.load import Hot, Loads, contention_time, link_loads
     from netmodel.network.maxmin import maxmin_rates
     from netmodel.network.metrics import describe
+    from netmodel.network.placement import PLACEMENTS, place
     from netmodel.network.ports import Ways
     from netmodel.network.resilience import Slowdown, single_failures, slowdowns
     from netmodel.network.routing import POLICIES, Routes, routes
     from netmodel.network.schedule import flow_time
+    from netmodel.network.sharing import Sharers
     from netmodel.network.traffic import Exchange, Traffic
 
 __all__ = [
+    "PLACEMENTS",
     "POLICIES",
     "Exchange",
     "Hot",
     "Loads",
     "Network",
     "Routes",
+    "Sharers",
     "Slowdown",
     "Span",
     "Tiers",
@@ -40,6 +44,7 @@ __all__ = [
     "flow_time",
     "link_loads",
     "maxmin_rates",
+    "place",
     "routes",
     "simulate_flows",
     "single_failures",
@@ -54,10 +59,12 @@ _HOMES = {
     "load": ("Hot", "Loads", "contention_time", "link_loads"),
     "maxmin": ("maxmin_rates",),
     "metrics": ("describe",),
+    "placement": ("PLACEMENTS", "place"),
     "ports": ("Ways",),
     "resilience": ("Slowdown", "single_failures", "slowdowns"),
     "routing": ("POLICIES", "Routes", "routes"),
     "schedule": ("flow_time",),
+    "sharing": ("Sharers",),
     "traffic": ("Exchange", "Traffic"),
 }
 

@@ -92,6 +92,11 @@ class Stage:
         found[order] = np.arange(self.n_groups) - first[home[order]]
         return found
 
+    def home_of(self, node: int) -> int:
+        """Return the number (as in :attr:`home`) of a node's component, -1 if it has no group."""
+        there = np.flatnonzero(self._component_of_group == self.component[node])
+        return int(self.home[there[0]]) if len(there) else -1
+
     @cached_property
     def group_at(self) -> IntArray:
         """Group of each component and column [components, width], -1 where there is none."""
