@@ -156,10 +156,8 @@ def link_loads(
     ledger.book(traffic, whole=rule.policy == "ecmp")
     found = np.zeros(ways.network.n_links)
     for account in ledger.accounts():
-        if account.stage is ways.host or not rule.is_single:
-            found += _spread(account, rule)
-        else:
-            found += _along_paths(account, rule)
+        walks = rule.walks(ways, account.stage)
+        found += _along_paths(account, rule) if walks else _spread(account, rule)
     if ledger.leaves_hosts and rule.policy != "ecmp":
         _settle_ports(ledger, found)
     return Loads(ways.network, found, ledger)

@@ -60,7 +60,7 @@ def sharers_of(ledger: Ledger, link: int) -> Sharers:
 
 def _of_listed(account: Account, ledger: Ledger, link: int) -> Sharers:
     start, goal, _ = account.flows()
-    if ledger.rule.is_single and account.stage is not ledger.ways.host:
+    if ledger.rule.walks(ledger.ways, account.stage):
         flow, paths = single_paths(account.stage, start, goal, ledger.rule)
         crossing = np.unique(flow[(paths == link).any(axis=1)])
     else:

@@ -92,6 +92,11 @@ class Stage:
         found[order] = np.arange(self.n_groups) - first[home[order]]
         return found
 
+    @cached_property
+    def outgoing(self) -> tuple[IntArray, IntArray]:
+        """Positions of the links ordered by source, and where each node's begin (CSR)."""
+        return sorted_by(self.network.source[self.links], self.network.n_nodes)
+
     def home_of(self, node: int) -> int:
         """Return the number (as in :attr:`home`) of a node's component, -1 if it has no group."""
         there = np.flatnonzero(self._component_of_group == self.component[node])
