@@ -26,11 +26,20 @@ H800 = Tiers(
 FP8, BF16 = vector_bytes(7168, "fp8"), vector_bytes(7168, "bf16")
 
 
-@pytest.mark.parametrize(
-    ("groups", "expected"),
-    [(1, 1), (2, 1.9930), (4, 3.6142), (8, 5.2947), (16, 6.5233), (32, 7.2668), (64, 7.6758)]
-    + [(128, 7.8902), (256, 8)],
-)
+DISTINCT = {
+    1: 1,
+    2: 1.9930,
+    4: 3.6142,
+    8: 5.2947,
+    16: 6.5233,
+    32: 7.2668,
+    64: 7.6758,
+    128: 7.8902,
+    256: 8,
+}
+
+
+@pytest.mark.parametrize(("groups", "expected"), DISTINCT.items())
 def test_distinct_targets_of_eight_in_256_to_four_digits(groups, expected):
     assert distinct_targets(groups, 256, 8) == pytest.approx(expected, abs=5e-5)
 

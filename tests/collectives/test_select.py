@@ -69,7 +69,7 @@ def test_the_protocols_follow_each_other_as_messages_grow(pod, hopper):
     found = time(
         Operation(kind="all_gather", size=2.0 ** np.arange(3, 35), ranks=8), pod.span(8), hopper
     )
-    order = [name for name in dict.fromkeys(found.protocol.tolist())]
+    order = list(dict.fromkeys(found.protocol.tolist()))
     assert order == ["ll", "ll128", "simple"]
 
 
