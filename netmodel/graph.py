@@ -186,45 +186,49 @@ class Wiring:
 
 
 def to_networkx(wiring: Wiring) -> nx.Graph:
-    """Return the wiring as a :class:`networkx.Graph`; nodes keep their order and name."""
+    """Return the wiring as a :class:`networkx.Graph`; nodes keep their order and name.
+
+    The garbage collector rests meanwhile: a million small dictionaries and no cycle among them.
+    """
+    import gc
+
     import networkx as nx
 
-    graph = nx.Graph(name=wiring.name)
-    names: list[str] = []
-    for block in wiring.blocks:
-        labels = block.names()
-        columns = {key: _column(value, block.size) for key, value in block.attributes.items()}
-        keys = ("kind", *columns)
-        rows = zip([block.kind] * block.size, *columns.values(), strict=True)
-        graph.add_nodes_from(
-            (label, dict(zip(keys, row, strict=True)))
-            for label, row in zip(labels, rows, strict=True)
-        )
-        names += labels
-    for group in wiring.cables:
-        n = len(group.a)
-        columns = {
-            "bandwidth": _column(group.bandwidth, n),
-            "latency": _column(group.latency, n),
-            "cables": _column(group.cables, n),
-        }
-        graph.add_edges_from(
-            (
-                names[a],
-                names[b],
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        graph = nx.Graph(name=wiring.name)
+        names: list[str] = []
+        for block in wiring.blocks:
+            labels = block.names()
+            columns = {key: _column(value, block.size) for key, value in block.attributes.items()}
+            rows = _records({"kind": [block.kind] * block.size, **columns})
+            graph.add_nodes_from(zip(labels, rows, strict=True))
+            names += labels
+        for group in wiring.cables:
+            n = len(group.a)
+            rows = _records(
                 {
-                    "bandwidth": bandwidth,
-                    "latency": latency,
-                    "cables": cables,
-                    "link": group.link,
-                    "tier": group.tier,
-                },
+                    "bandwidth": _column(group.bandwidth, n),
+                    "latency": _column(group.latency, n),
+                    "cables": _column(group.cables, n),
+                    "link": [group.link] * n,
+                    "tier": [group.tier] * n,
+                }
             )
-            for a, b, bandwidth, latency, cables in zip(
-                group.a.tolist(), group.b.tolist(), *columns.values(), strict=True
-            )
-        )
+            left = [names[i] for i in group.a.tolist()]
+            right = [names[i] for i in group.b.tolist()]
+            graph.add_edges_from(zip(left, right, rows, strict=True))
+    finally:
+        if collecting:
+            gc.enable()
     return graph
+
+
+def _records(columns: Mapping[str, list[Any]]) -> Iterable[dict[str, Any]]:
+    """Turn columns into one dictionary a row."""
+    keys = tuple(columns)
+    return (dict(zip(keys, row, strict=True)) for row in zip(*columns.values(), strict=True))
 
 
 def _column(value: Any, n: int) -> list[Any]:

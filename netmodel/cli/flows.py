@@ -29,12 +29,12 @@ def flows(case: Path, **output: Any) -> None:
     Example:
       netmodel flows alltoall.json.gz --json
     """
+    from netmodel.network import simulate_flows
     from netmodel.network.flow_case import read_case
-    from netmodel.network.flows import simulate
 
     read = read_case(case)
     begin = time.perf_counter()
-    finish = simulate(
+    finish = simulate_flows(
         read.capacity, read.latency, read.indptr, read.links, read.size, read.start
     ).tolist()
     wall = time.perf_counter() - begin

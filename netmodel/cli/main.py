@@ -112,6 +112,8 @@ class Verbs(click.Group):
             raise
         except (NetmodelError, click.ClickException) as error:
             _fail(error, ctx.color)
+        except BrokenPipeError:
+            _reader_left()
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -175,10 +177,15 @@ def run(args: list[str] | None = None) -> NoReturn:
     except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted", err=True)
         sys.exit(INTERRUPTED)
-    except BrokenPipeError:  # the reader, e.g. `| head`, has all it wanted
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
+    except BrokenPipeError:
+        _reader_left()
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _reader_left() -> NoReturn:
+    """End well: who reads, e.g. ``| head``, has all it wanted."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(0)
 
 
 def _fail(error: NetmodelError | click.ClickException, color: bool | None) -> NoReturn:

@@ -105,7 +105,7 @@ GROUPS = {
         "data parallel",
     ),
     "bubble": ("bubble",),
-    "other": ("optimizer", "overhead", "stragglers"),
+    "other": ("overlap cost", "other"),
 }
 """Columns of the printed table, each a few families of parts."""
 

@@ -11,11 +11,14 @@ from netmodel.network.tiers import Span, Tiers, tiers
 if TYPE_CHECKING:
     from netmodel.network import faults
     from netmodel.network.arrays import Network, compile_network
+    from netmodel.network.flows import simulate_flows
     from netmodel.network.load import Hot, Loads, contention_time, link_loads
+    from netmodel.network.maxmin import maxmin_rates
     from netmodel.network.metrics import describe
     from netmodel.network.ports import Ways
     from netmodel.network.resilience import Slowdown, single_failures, slowdowns
     from netmodel.network.routing import POLICIES, Routes, routes
+    from netmodel.network.schedule import flow_time
     from netmodel.network.traffic import Exchange, Traffic
 
 __all__ = [
@@ -34,8 +37,11 @@ __all__ = [
     "contention_time",
     "describe",
     "faults",
+    "flow_time",
     "link_loads",
+    "maxmin_rates",
     "routes",
+    "simulate_flows",
     "single_failures",
     "slowdowns",
     "tiers",
@@ -44,11 +50,14 @@ __all__ = [
 _HOMES = {
     "arrays": ("Network", "compile_network"),
     "faults": (),
+    "flows": ("simulate_flows",),
     "load": ("Hot", "Loads", "contention_time", "link_loads"),
+    "maxmin": ("maxmin_rates",),
     "metrics": ("describe",),
     "ports": ("Ways",),
     "resilience": ("Slowdown", "single_failures", "slowdowns"),
     "routing": ("POLICIES", "Routes", "routes"),
+    "schedule": ("flow_time",),
     "traffic": ("Exchange", "Traffic"),
 }
 

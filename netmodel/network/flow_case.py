@@ -29,7 +29,7 @@ LIMIT = 256 * 2**20
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class FlowCase:
-    """The arguments of :func:`netmodel.network.flows.simulate`, under the same names."""
+    """The arguments of :func:`netmodel.network.flows.simulate_flows`, under the same names."""
 
     capacity: FloatArray
     latency: FloatArray

@@ -35,12 +35,11 @@ class Case(NamedTuple):
         Bandwidth of each directed link [B/s].
     indptr, links : [F + 1], [H]
         Routes in compressed rows.
-    owner : [H]
-        Flow of each hop.
+    part, owner : [H]
+        Share of the flow's bytes that takes the hop, times the equal flows that the row stands
+        for; the row.
     shelf : [L + 1]
         Where each link's hops begin when all hops are sorted by link.
-    weight : [F]
-        Equal flows that a row stands for.
     joins, order : [F]
         When each flow becomes active [s], and the flows sorted by it.
     """
@@ -48,9 +47,9 @@ class Case(NamedTuple):
     capacity: Any
     indptr: Any
     links: Any
+    part: Any
     owner: Any
     shelf: Any
-    weight: Any
     joins: Any
     order: Any
 
@@ -69,7 +68,7 @@ class State(NamedTuple):
         The hops of active flows on link ``l`` are ``member[shelf[l]:shelf[l] + count[l]]``, and
         ``place`` says where in there each hop is.
     load, sharing : [L]
-        Sum of the rates [B/s], and number of active flows.
+        Sum of the rates [B/s], and of the parts of active flows.
     full : [L]
         Whether the link is the bottleneck of a flow.
     rerated, reached, met : [F], [L], [L]
@@ -79,9 +78,9 @@ class State(NamedTuple):
         This event's flows to rate, links to follow, links they cross; a stack.
     fresh : [F]
         New rate, negative while open.
-    free, open, closed : [L], [L], [L]
-        Bandwidth not yet given away (then: the share), flows without a new rate, whether the link
-        was a bottleneck.
+    free, open, waiting, closed : [L], [L], [L], [L]
+        Bandwidth not yet given away (then: the share); parts and number of hops that have no new
+        rate; whether the link was a bottleneck.
     sizes : [5]
         How many of this event's flows, links queued, links followed, links touched; all trials.
     """
@@ -107,6 +106,7 @@ class State(NamedTuple):
     fresh: Any
     free: Any
     open: Any
+    waiting: Any
     closed: Any
     sizes: Any
 
@@ -133,6 +133,7 @@ STATE: dict[str, tuple[str, type]] = {
     "fresh": ("flows", float),
     "free": ("links", float),
     "open": ("links", float),
+    "waiting": ("links", int),
     "closed": ("links", bool),
     "sizes": ("5", int),
 }
@@ -163,11 +164,11 @@ def _close(case: Case, state: State, link: int, share: float) -> int:
         if state.fresh[flow] < 0.0:
             state.fresh[flow] = share
             given += 1
-            weight = case.weight[flow]
             for hop in range(indptr[flow], indptr[flow + 1]):
-                other = links[hop]
-                open_[other] -= weight
-                free[other] = max(0.0, free[other] - share * weight)
+                other, part = links[hop], case.part[hop]
+                open_[other] -= part
+                state.waiting[other] -= 1
+                free[other] = max(0.0, free[other] - share * part)
     state.closed[link] = True
     state.free[link] = share
     return given
@@ -189,7 +190,7 @@ def _rate(case: Case, state: State) -> None:
         chase[0] = state.touched[i]
         while depth > 0:
             link = chase[depth - 1]
-            if open_[link] == 0:
+            if state.waiting[link] == 0:
                 depth -= 1
                 continue
             share = state.free[link] / open_[link]
@@ -205,8 +206,7 @@ def _rate(case: Case, state: State) -> None:
 def _meet(case: Case, state: State, flow: int, trial: int) -> None:
     """Count a flow in, as open, on its links."""
     touched = state.sizes[3]
-    weight = case.weight[flow]
-    rate = state.rate[flow] * weight
+    rate = state.rate[flow]
     for hop in range(case.indptr[flow], case.indptr[flow + 1]):
         link = case.links[hop]
         if state.met[link] != trial:
@@ -215,9 +215,11 @@ def _meet(case: Case, state: State, flow: int, trial: int) -> None:
             touched += 1
             state.closed[link] = False
             state.open[link] = 0.0
+            state.waiting[link] = 0
             state.free[link] = case.capacity[link] - state.load[link]
-        state.open[link] += weight
-        state.free[link] += rate
+        state.open[link] += case.part[hop]
+        state.waiting[link] += 1
+        state.free[link] += rate * case.part[hop]
     state.sizes[3] = touched
 
 
@@ -274,10 +276,10 @@ def _leave(case: Case, state: State, flow: int, event: int) -> None:
         moved = state.member[last]
         state.member[state.place[hop]] = moved
         state.place[moved] = state.place[hop]
-        state.sharing[link] -= case.weight[flow]
-        state.load[link] -= state.rate[flow] * case.weight[flow]
+        state.sharing[link] -= case.part[hop]
+        state.load[link] -= state.rate[flow] * case.part[hop]
         if state.count[link] == 0:
-            state.load[link] = 0.0  # forget what rounding left
+            state.load[link] = state.sharing[link] = 0.0  # forget what rounding left
         if state.full[link]:
             _queue(state, link, event)
 
@@ -290,7 +292,7 @@ def _join(case: Case, state: State, flow: int, event: int) -> None:
         state.member[last] = hop
         state.place[hop] = last
         state.count[link] += 1
-        state.sharing[link] += case.weight[flow]
+        state.sharing[link] += case.part[hop]
     state.rerated[flow] = event
     state.flows[state.sizes[0]] = flow
     state.sizes[0] += 1
@@ -323,7 +325,7 @@ def _apply(case: Case, state: State, now: float) -> None:
             state.rate[flow] = state.fresh[flow]
             state.due[flow] = now + max(0.0, state.left[flow]) / state.rate[flow]
             for hop in range(case.indptr[flow], case.indptr[flow + 1]):
-                state.load[case.links[hop]] += change * case.weight[flow]
+                state.load[case.links[hop]] += change * case.part[hop]
 
 
 def advance(case: Case, state: State, credit: float, tie: float) -> tuple[float, int, int]:
@@ -349,8 +351,9 @@ def advance(case: Case, state: State, credit: float, tie: float) -> tuple[float,
     while balance >= 0 and (active > 0 or joined < total):
         now = INFINITY
         for i in range(active):
-            if due[actives[i]] < now:
-                now = due[actives[i]]
+            end = due[actives[i]]
+            if end < now:
+                now = end
         if joined < total:
             now = min(now, joins[order[joined]])
         limit = now + tie * abs(now)
@@ -381,8 +384,9 @@ def advance(case: Case, state: State, credit: float, tie: float) -> tuple[float,
                 floor = min(floor, case.capacity[link] / state.sharing[link])
                 if state.full[link]:
                     _queue(state, link, event)
-        _settle(case, state, event, floor * (1.0 - MARGIN), tie)
-        _apply(case, state, now)
+        if state.sizes[0] > 0 or state.sizes[1] > 0:
+            _settle(case, state, event, floor * (1.0 - MARGIN), tie)
+            _apply(case, state, now)
         balance = min(credit, balance + STEADY - state.sizes[0])
     return now, joined, active
 

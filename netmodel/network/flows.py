@@ -14,32 +14,33 @@ from __future__ import annotations
 
 import importlib.util
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from netmodel.errors import InputError
 from netmodel.graph import FloatArray, IntArray
 from netmodel.network import flow_kernel, maxmin
-from netmodel.network.maxmin import TIE
+from netmodel.network.maxmin import TIE, Paths
 
 CROWD = 512
 """Active flows above which arrays are tried, and half of which hands back to the kernel."""
 CREDIT = 4096
 """Flows that a burst may rate anew in the kernel beyond what it does on average."""
-PATIENCE = 512
-"""Events after which arrays give way to the compiled kernel, where it is installed."""
+PATIENCE = 1_000_000
+"""Flows to rate anew after which arrays give way to the compiled kernel, where it is installed."""
 MANY = 20_000
 """Flows that are worth loading the compiler for."""
 
 
-def simulate(
+def simulate_flows(
     capacity: FloatArray,
     latency: FloatArray,
     indptr: IntArray,
     links: IntArray,
-    size: FloatArray,
-    start: FloatArray,
+    size: FloatArray | float,
+    start: FloatArray | float,
+    parts: FloatArray | None = None,
 ) -> FloatArray:
     """Return when each flow ends.
 
@@ -52,6 +53,9 @@ def simulate(
         bytes, ends when it would become active.
     size, start : array [flows]
         Bytes of each flow [B]; when it is sent [s]. Scalars hold for all.
+    parts : array [entries], optional
+        Share of a flow's bytes that takes the link, 1 by default. A sprayed flow names the links
+        of all its paths, keeps one rate over them, and waits for the latency of the mean path.
 
     Returns
     -------
@@ -67,29 +71,34 @@ def simulate(
     --------
     Two flows of 100 B share a link of 10 B/s; the second starts 5 s later:
 
-    >>> simulate([10.0], [0.0], [0, 1, 2], [0, 0], [100.0, 100.0], [0.0, 5.0]).tolist()
+    >>> simulate_flows([10.0], [0.0], [0, 1, 2], [0, 0], [100.0, 100.0], [0.0, 5.0]).tolist()
     [15.0, 20.0]
     """
     flows = len(indptr) - 1
-    capacity, indptr, links, _ = maxmin.checked(capacity, indptr, links)
+    capacity, paths = maxmin.checked(capacity, indptr, links, parts)
     latency = _column(latency, len(capacity), "latency")
     size, start = _column(size, flows, "size"), _column(start, flows, "start")
     if not np.all(capacity > 0):
         raise InputError("a link's bandwidth is zero, its flows would never end", where="capacity")
     if np.any(latency < 0) or np.any(size < 0):
         raise InputError("a latency or size is negative", where="latency, size")
-    lengths = np.diff(indptr)
-    waits = np.bincount(np.repeat(np.arange(flows), lengths), latency[links], minlength=flows)
-    joins = start + waits
+    clock = start.min(initial=np.inf) if flows else 0.0  # late starts must not cost digits
+    waits = np.bincount(paths.owner, latency[paths.links] * paths.parts, minlength=flows)
+    joins = (start - clock + waits).astype(float, copy=False)
     ends = joins.copy()
-    busy = np.flatnonzero((lengths > 0) & (size > 0))
-    load = _Load(capacity, *take(indptr, links, busy), np.ones(len(busy)), size[busy], joins[busy])
+    busy = np.flatnonzero((paths.lengths > 0) & (size > 0))
+    with np.errstate(over="ignore"):
+        longest = joins.max(initial=0.0) + flows * size.max(initial=0.0) / capacity.min(initial=1)
+    if not np.isfinite(longest):
+        raise InputError("flows could last longer than numbers reach", where="size, capacity")
+    ones = np.ones(len(busy))
+    load = _Load(capacity, paths.take(busy), ones, size[busy], joins[busy])
     merged, row = _merge(load)
     ends[busy] = _drain(merged)[row]
-    return ends
+    return ends + clock
 
 
-def _column(values: FloatArray, n: int, name: str) -> FloatArray:
+def _column(values: FloatArray | float, n: int, name: str) -> FloatArray:
     """Return n finite floats."""
     column = np.asarray(values, float)
     if column.ndim and column.shape != (n,):
@@ -104,8 +113,7 @@ class _Load:
     """Flows still to drain: each row stands for ``weight`` equal flows of ``left`` bytes [B]."""
 
     capacity: FloatArray
-    indptr: IntArray
-    links: IntArray
+    paths: Paths
     weight: FloatArray
     left: FloatArray
     joins: FloatArray
@@ -114,48 +122,27 @@ class _Load:
         """Return the load of some rows."""
         return _Load(
             self.capacity,
-            *take(self.indptr, self.links, rows),
+            self.paths.take(rows),
             self.weight[rows],
             self.left[rows],
             self.joins[rows],
         )
 
 
-def take(indptr: IntArray, links: IntArray, rows: IntArray) -> tuple[IntArray, IntArray]:
-    """Return ``indptr`` and ``links`` of some rows, in the order asked."""
-    lengths = indptr[rows + 1] - indptr[rows]
-    out = np.zeros(len(rows) + 1, np.int64)
-    np.cumsum(lengths, out=out[1:])
-    hops = np.arange(out[-1]) + np.repeat(indptr[rows] - out[:-1], lengths)
-    return out, links[hops]
-
-
 def _merge(load: _Load) -> tuple[_Load, IntArray]:
     """Make one row of all flows with equal path, bytes and time; return each flow's row too."""
     flows = len(load.left)
-    lengths = np.diff(load.indptr)
-    width = int(lengths.max(initial=0))
-    keys = np.full((width + 2, flows), -1.0)
-    hop = np.arange(len(load.links)) - np.repeat(load.indptr[:-1], lengths)
-    keys[hop, np.repeat(np.arange(flows), lengths)] = load.links
-    keys[width], keys[width + 1] = load.left, load.joins
+    columns = load.paths.padded(-1)
+    keys = np.vstack([columns.links, load.left, load.joins])
+    if columns.parts is not None:
+        keys = np.vstack([keys, columns.parts])
     order = np.lexsort(keys)
     new = np.ones(flows, bool)
     new[1:] = (keys[:, order[1:]] != keys[:, order[:-1]]).any(axis=0)
     group = np.empty(flows, np.int64)
     group[order] = np.cumsum(new) - 1
     merged = load.select(order[new])
-    return (
-        _Load(
-            merged.capacity,
-            merged.indptr,
-            merged.links,
-            np.bincount(group).astype(float),
-            merged.left,
-            merged.joins,
-        ),
-        group,
-    )
+    return replace(merged, weight=np.bincount(group).astype(float)), group
 
 
 def _drain(load: _Load) -> FloatArray:
@@ -168,21 +155,14 @@ def _drain(load: _Load) -> FloatArray:
     credit = float(CREDIT)
     while len(rows):
         if crowded:
-            due, left, now = _dense(load, PATIENCE if fast else len(load.left) * 2)
+            due, left, now = _dense(load, float(PATIENCE) if fast else np.inf)
         else:
             due, left, now = _sparse(load, credit, compiled=fast)
         over = due < np.inf
         ends[rows[over]] = due[over]
         rows = rows[~over]
         rest = load.select(np.flatnonzero(~over))
-        load = _Load(
-            rest.capacity,
-            rest.indptr,
-            rest.links,
-            rest.weight,
-            left[~over],
-            np.maximum(rest.joins, now),
-        )
+        load = replace(rest, left=left[~over], joins=np.maximum(rest.joins, now))
         crowded = not crowded
         if fast:
             credit = np.inf
@@ -200,15 +180,15 @@ def _sparse(load: _Load, credit: float, *, compiled: bool) -> tuple[FloatArray, 
     Compiled or not, the kernel gives the same bits; importing the compiler takes half a second,
     so a load that is small or may be quick is left to plain Python unless it is there already.
     """
-    flows, hops, links = len(load.left), len(load.links), len(load.capacity)
-    lengths = np.diff(load.indptr)
+    paths = load.paths
+    flows, hops, links = len(load.left), len(paths.links), len(load.capacity)
     case = flow_kernel.Case(
         capacity=load.capacity,
-        indptr=load.indptr,
-        links=load.links,
-        owner=np.repeat(np.arange(flows), lengths),
-        shelf=np.append(0, np.cumsum(np.bincount(load.links, minlength=links))),
-        weight=load.weight,
+        indptr=paths.indptr,
+        links=paths.links,
+        part=paths.parts * load.weight[paths.owner],
+        owner=paths.owner,
+        shelf=np.append(0, np.cumsum(np.bincount(paths.links, minlength=links))),
         joins=load.joins,
         order=np.argsort(load.joins, kind="stable"),
     )
@@ -235,8 +215,8 @@ def _sparse(load: _Load, credit: float, *, compiled: bool) -> tuple[FloatArray, 
     return due, np.maximum(left, 0.0), now
 
 
-def _dense(load: _Load, events: int) -> tuple[FloatArray, FloatArray, float]:
-    """Run events by whole arrays until few flows are active, at most so many.
+def _dense(load: _Load, patience: float) -> tuple[FloatArray, FloatArray, float]:
+    """Run events by whole arrays until few flows are active, or so many were rated anew.
 
     Returns
     -------
@@ -246,17 +226,17 @@ def _dense(load: _Load, events: int) -> tuple[FloatArray, FloatArray, float]:
     order = np.argsort(load.joins, kind="stable")
     joins = load.joins[order]
     links = len(load.capacity)
-    routes = maxmin.padded(load.indptr, load.links, links)
+    paths = load.paths.padded(links)
     left, since = load.left.copy(), load.joins.copy()
     rate, due = np.zeros_like(left), np.full_like(left, np.inf)
     ends = np.full_like(left, np.inf)
     capacity = np.append(load.capacity, np.inf)  # the last link pads routes
-    taken, sharing = np.zeros(links + 1), np.zeros(links + 1)  # bandwidth given, flows active
+    taken, sharing = np.zeros(links + 1), np.zeros(links + 1)  # bandwidth given, flows that ask
     active = np.zeros(len(left), bool)
     joined, now = 0, 0.0
 
     def laid(rows: IntArray, each: FloatArray) -> FloatArray:
-        return maxmin.over_links(routes.take(rows, axis=1), load.weight[rows] * each, links + 1)
+        return paths.take(rows).laid(load.weight[rows] * each, links + 1)
 
     while joined < len(order) or np.any(active):
         now = float(due.min())
@@ -275,20 +255,21 @@ def _dense(load: _Load, events: int) -> tuple[FloatArray, FloatArray, float]:
         new, joined = order[joined:upto], upto
         if len(new):
             sharing += laid(new, np.ones(len(new)))
-            crossed = routes[:, new]
+            crossed = paths.take(new).links
+            sharing[links] = 1.0  # whatever padding counted
             floor = min(floor, float((capacity[crossed] / sharing[crossed]).min()))
             active[new], since[new] = True, now
         above = rate >= floor * (1 - flow_kernel.MARGIN)
         above[new] = True
         flows = np.flatnonzero(active & above)
         free = np.maximum(capacity - taken + laid(flows, rate[flows]), 0.0)
-        fresh = maxmin.fill(free[:links], routes.take(flows, axis=1), load.weight[flows])
+        fresh = maxmin.fill(free[:links], paths.take(flows), load.weight[flows])
         taken += laid(flows, fresh - rate[flows])
         left[flows] -= rate[flows] * (now - since[flows])
         since[flows], rate[flows] = now, fresh
         due[flows] = now + np.maximum(left[flows], 0.0) / fresh
-        events -= 1
-        if events == 0 or np.count_nonzero(active) <= CROWD // 2:
+        patience -= len(flows)
+        if patience < 0 or np.count_nonzero(active) <= CROWD // 2:
             break
     left[active] -= rate[active] * (now - since[active])
     return ends, np.maximum(left, 0.0), now

@@ -8,6 +8,7 @@ import numpy as np
 
 from netmodel.graph import FloatArray, IntArray
 from netmodel.network.arrays import Network
+from netmodel.network.lattice import torus_all_to_all
 from netmodel.network.ledger import Account, Ledger
 from netmodel.network.optimal import optimal_spread
 from netmodel.network.ports import Ways
@@ -152,6 +153,10 @@ def _spread(account: Account, rule: Rule) -> FloatArray:
     stage, matrix = account.stage, account.matrix()
     if not matrix.any():
         return np.zeros(stage.network.n_links)
+    if rule.policy in ("adaptive", "minimal", "dimension-order"):
+        even = torus_all_to_all(stage, matrix)
+        if even is not None:
+            return even
     if rule.policy == "dimension-order":
         axis = axis_of_links(stage.network)[stage.links]
         rank = np.zeros(len(stage.arcs.source), int)

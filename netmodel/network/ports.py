@@ -31,10 +31,16 @@ class Ways:
 
     @cached_property
     def up(self) -> Stage:
-        """NVLink, xGMI, ICI: GPUs to GPUs, which pass traffic on."""
-        gpus = self.network.gpus
+        """NVLink, xGMI, ICI: GPUs to GPUs, which pass traffic on.
+
+        Where GPUs that are cabled to each other also lead to switches themselves (HammingMesh),
+        those switches belong to the same stage.
+        """
+        gpus, links = self.network.gpus, self._links(NVLINK)
+        if len(links) and np.isin(self.ports, gpus).any():
+            links = np.union1d(links, self._links(2, max(TIERS.values())))
         everyone = np.ones(self.network.n_nodes, bool)
-        return Stage(self.network, self._links(NVLINK), gpus, np.arange(len(gpus)), everyone)
+        return Stage(self.network, links, gpus, np.arange(len(gpus)), everyone)
 
     @cached_property
     def host(self) -> Stage:

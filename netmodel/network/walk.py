@@ -10,6 +10,7 @@ import numpy as np
 from netmodel.errors import ModelError
 from netmodel.graph import FloatArray, IntArray
 from netmodel.network.arrays import Network, sorted_by
+from netmodel.network.lattice import grids
 from netmodel.network.lumping import scramble
 from netmodel.network.stage import Stage
 
@@ -166,18 +167,14 @@ def by_rank(rank: IntArray) -> Pick:
 
 
 def axis_of_links(network: Network) -> IntArray:
-    """Return the axis along which each link runs, for links inside a block of several indices.
-
-    Links elsewhere have axis 0.
-    """
+    """Return the axis along which each link of a grid runs; links elsewhere have axis 0."""
     found = np.zeros(network.n_links, int)
-    for start, block in zip(network.wiring.starts, network.wiring.blocks, strict=False):
-        stop = start + block.size
+    for start, shape in grids(network.wiring):
+        stop = start + int(np.prod(shape))
         inside = (network.source >= start) & (network.source < stop)
         inside &= (network.target >= start) & (network.target < stop)
-        if len(block.shape) < 2 or not inside.any():
-            continue
-        a = np.unravel_index(network.source[inside] - start, block.shape)
-        b = np.unravel_index(network.target[inside] - start, block.shape)
-        found[inside] = np.argmax(np.array(a) != np.array(b), axis=0)
+        if len(shape) > 1 and inside.any():
+            a = np.unravel_index(network.source[inside] - start, shape)
+            b = np.unravel_index(network.target[inside] - start, shape)
+            found[inside] = np.argmax(np.array(a) != np.array(b), axis=0)
     return found

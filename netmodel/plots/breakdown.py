@@ -117,15 +117,28 @@ def plot_waterfall(
     return ax
 
 
+SPOKEN = {
+    "gemm": "matrix products",
+    "elementwise": "norms and activations",
+    "tp": "tensor parallel (TP)",
+    "cp": "context parallel (CP)",
+    "ep": "expert parallel (EP)",
+    "dp": "data parallel (DP)",
+    "pp": "pipeline sends (PP)",
+    "launch": "host launches",
+    "interference": "slowed by overlap",
+    "head": "output head",
+}
+"""What parts are called in pictures and tables, where their name is a short one."""
+
+
 def words(part: str) -> str:
     """Write a part's name for people.
 
-    >>> words("tp_all_gather")
-    'TP all gather'
+    >>> words("ep"), words("model_states")
+    ('expert parallel (EP)', 'model states')
     """
-    spoken = part.replace("_", " ").replace(":", ", ").replace(".", " ").split()
-    short = {"tp", "pp", "dp", "ep", "cp", "edp", "mtp", "nic", "mla", "etp"}
-    return " ".join(word.upper() if word in short else word for word in spoken)
+    return SPOKEN.get(part, part.replace("_", " "))
 
 
 def _bar(ax: Axes, row: int, start: float, length: float, color: str, hatch: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,7 +53,7 @@ LABELS = {
 UNITS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"))
 
 Window = tuple[float, float]
-Floats = NDArray[np.float64]
+Floats = NDArray[np.floating[Any]]
 
 
 @styled
@@ -170,11 +170,11 @@ def _chunk(order: Order) -> NDArray[np.int64]:
     return (np.cumsum(held, axis=1) - 1)[order.rank, order.stage]
 
 
-def _boxes(left: Floats, right: Floats, top: Floats, height: Floats) -> Floats:
-    """Corners of boxes, shape (boxes, 4, 2)."""
+def _boxes(left: Floats, right: Floats, top: Floats, height: Floats) -> list[Floats]:
+    """Corners of boxes, each of shape (4, 2)."""
     x = np.stack([left, right, right, left], axis=1)
     y = np.stack([top, top, top + height, top + height], axis=1)
-    return np.stack([x, y], axis=2)
+    return list(np.stack([x, y], axis=2))
 
 
 def _shade(color: str, chunk: int, last: int) -> tuple[float, float, float]:
@@ -204,21 +204,22 @@ def _draw_sends(ax: Axes, timeline: Timeline, unit: float) -> None:
 def _draw_numbers(
     ax: Axes, timeline: Timeline, seen: NDArray[np.int64], width: float, unit: float
 ) -> None:
-    """Write the micro-batch into each box that is wide enough for it."""
+    """Write the micro-batch into each box that is wide enough for any of them."""
     order = timeline.order
     top, height = _rows(order)
     chunk = _chunk(order)
     last = int(chunk.max())
+    # Boxes of one width carry all of their numbers or none, as the longest must fit.
+    least = width * (LEGIBLE[0] + LEGIBLE[1] * len(str(order.micro_batches - 1)))
     for task in seen.tolist():
         start, end = timeline.start[task] / unit, timeline.end[task] / unit
-        number = str(order.micro_batch[task])
-        if end - start < width * (LEGIBLE[0] + LEGIBLE[1] * len(number)):
+        if end - start < least:
             continue
         pale = 2 * chunk[task] > last or order.kind[task] == INPUT
         ax.text(
             (start + end) / 2,
             top[task] + 0.54 * height[task],
-            number,
+            str(order.micro_batch[task]),
             ha="center",
             va="center",
             fontsize=6 if height[task] < HEIGHT else 7.5,

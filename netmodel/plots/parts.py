@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from netmodel.plots.style import (
-    BLACK,
     BLUE,
     GREEN,
     GREY,
@@ -45,7 +44,6 @@ COMPUTE = Family("compute", frozenset(), BLUE, BLUE)
 FAMILIES = (
     COMPUTE,
     Family("recompute", frozenset({"recompute", "recomputation"}), SKY, "#2b86bb"),
-    Family("optimizer", frozenset({"optimizer"}), GREEN, GREEN),
     Family("tensor parallel", frozenset({"tp"}), PURPLE, "#b0558a", "\\\\\\\\"),
     Family("context parallel", frozenset({"cp"}), YELLOW, "#8f8a00", "\\\\\\\\"),
     Family(
@@ -53,9 +51,9 @@ FAMILIES = (
     ),
     Family("pipeline sends", frozenset({"pp"}), "#8c510a", "#8c510a", "...."),
     Family("data parallel", frozenset({"dp", "edp"}), ORANGE, "#b87f00", "////"),
-    Family("overhead", frozenset({"launch", "overhead", "interference"}), "#7a6a8a", "#665577"),
-    Family("stragglers", frozenset({"straggler", "stragglers", "jitter"}), BLACK, BLACK),
+    Family("overlap cost", frozenset({"interference"}), "#9e9ac8", "#6a64a4"),
     Family("bubble", frozenset({"bubble"}), GREY, SOFT),
+    Family("other", frozenset({"optimizer", "launch", "overhead", "stragglers"}), GREEN, GREEN),
 )
 """In the order in which they are stacked, from the ground up."""
 

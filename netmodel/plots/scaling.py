@@ -38,7 +38,7 @@ def scaling_figure(scaling: Scaling) -> Figure:
     scaling : Scaling
         From :func:`netmodel.studies.scale`.
     """
-    figure = new_figure(10, 7.6)
+    figure = new_figure(10, 7.4)
     grid = figure.add_gridspec(
         2, 1, height_ratios=[1, 1.15], hspace=0.14, left=0.07, right=0.84, top=0.865, bottom=0.165
     )
@@ -49,10 +49,11 @@ def scaling_figure(scaling: Scaling) -> Figure:
     top.set_xlabel("")
     top.tick_params(labelbottom=False)
     last = scaling.points[-1]
+    figure.align_ylabels()
     headline(
         figure,
-        f"{scaling.model} keeps {scaling.efficiency[-1]:.0%} of its efficiency at "
-        f"{last.gpus:,} GPUs",
+        f"{scaling.model}: {last.gpus:,} GPUs work at {100 * scaling.efficiency[-1]:.0f} % of the "
+        f"efficiency of {scaling.points[0].gpus:,}",
         scaling.setting,
     )
     caption(figure, scaling.caption)
@@ -72,10 +73,10 @@ def plot_efficiency(scaling: Scaling, ax: Axes | None = None) -> Axes:
         ax.annotate(
             f"{value:.0f} %",
             (count, value),
-            xytext=(0, -9),
+            xytext=(0, -8 if value <= 100 else 8),
             textcoords="offset points",
             ha="center",
-            va="top",
+            va="top" if value <= 100 else "bottom",
             fontsize=8,
             color=BLUE,
         )
@@ -91,14 +92,19 @@ def plot_efficiency(scaling: Scaling, ax: Axes | None = None) -> Axes:
         mew=1.8,
         zorder=4,
     )
-    ax.set_ylim(0, max(110.0, 1.06 * max([*percent, *measured])))
+    ax.set_ylim(0, max(112.0, 1.1 * max([*percent, *measured])))
     ax.set_ylabel("Efficiency (%)")
-    labels, heights, colors = ["ideal", "netmodel"], [100.0, percent[-1]], [SOFT, BLUE]
     if scaling.measured:
-        labels.append("◇ published")
-        heights.append(measured[-1])
-        colors.append(VERMILION)
-    end_labels(ax, labels, heights, colors, gap=0.085)
+        last = scaling.measured[-1]
+        ax.annotate(
+            "published",
+            (last.gpus, measured[-1]),
+            xytext=(10, -13),
+            textcoords="offset points",
+            fontsize=9,
+            color=VERMILION,
+        )
+    end_labels(ax, ["ideal", "netmodel"], [100.0, percent[-1]], [SOFT, BLUE], gap=0.085)
     return ax
 
 
@@ -135,7 +141,17 @@ def plot_time_per_token(scaling: Scaling, ax: Axes | None = None) -> Axes:
             zorder=2,
         )
         base = [low + height for low, height in zip(base, heights, strict=True)]
-    ax.set_ylim(0, 1.16 * tallest)
+    ax.set_ylim(0, 1.2 * tallest)
+    ax.yaxis.set_major_formatter("{x:,.0f}")
+    ax.text(
+        0.012,
+        0.965,
+        "above each bar: the tier whose messages it waits for most",
+        transform=ax.transAxes,
+        fontsize=8,
+        color=SOFT,
+        va="top",
+    )
     for count, height, point in zip(gpus, base, scaling.points, strict=True):
         ax.annotate(
             limit_of(point),

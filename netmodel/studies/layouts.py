@@ -217,8 +217,10 @@ def _adapted_layout(
     nothing is everything searched.
     """
     fields = parse_fields(published.strategy) | _options(request)
-    kept = {name: fields[name] for name in KEPT if name in fields}
-    kept["recompute"] = tuple(dict.fromkeys((fields.get("recompute", "none"), "full")))
+    whole = strategy_of(fields)
+    kept: dict[str, Any] = {name: getattr(whole, name) for name in KEPT}
+    kept["recompute"] = tuple(dict.fromkeys((whole.recompute, "full")))
+    kept["schedule"] = tuple(dict.fromkeys((whole.schedule, "1f1b", "zb-v")))
     try:
         best = search(
             model,

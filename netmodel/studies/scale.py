@@ -93,18 +93,20 @@ class Scaling:
     @property
     def caption(self) -> str:
         """Model, fabric, layout and sources, for the foot of a figure."""
-        runs: list[tuple[str, list[int]]] = []
+        origins: dict[str, list[int]] = {}
         for point, choice in zip(self.points, self.choices, strict=True):
-            text = layout_text(replace(choice.strategy, dp=1))
-            if runs and runs[-1][0] == text:
-                runs[-1][1].append(int(point.gpus))
-            else:
-                runs.append((text, [int(point.gpus)]))
-        layouts = "; ".join(f"{text} ({_span(sizes)} GPUs)" for text, sizes in runs)
+            origins.setdefault(choice.origin, []).append(int(point.gpus))
+        layouts = "; ".join(
+            f"{ORIGINS[origin]} at {_sizes(sizes)} GPUs" for origin, sizes in origins.items()
+        )
+        shown = next(
+            (choice for choice in self.choices if choice.origin == "published"), self.choices[-1]
+        )
+        text = layout_text(replace(shown.strategy, dp=1))
         sources = [choice.source for choice in self.choices if choice.source]
         sources += [each.source for each in self.measured]
         cited = f" Sources: {'; '.join(dict.fromkeys(sources))}." if sources else ""
-        return f"Model {self.model}. Fabric {self.cluster}. Layout {layouts}.{cited}"
+        return f"Model {self.model}. Fabric {self.cluster}. Layout {text}: {layouts}.{cited}"
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON object of ``netmodel scale``: SI, units in the keys."""
@@ -144,9 +146,31 @@ class Scaling:
         return f"<table><caption>{self.setting}</caption><tr>{heads}</tr>{rows}</table>"
 
 
-def _span(sizes: Sequence[int]) -> str:
-    """Write a run of sizes."""
-    return f"{sizes[0]:,}" if len(sizes) == 1 else f"{sizes[0]:,} to {sizes[-1]:,}"
+ORIGINS = {
+    "stated": "as stated",
+    "published": "as published",
+    "adapted": "adapted",
+    "search": "the best found",
+}
+
+
+def _sizes(sizes: Sequence[int]) -> str:
+    """Write sizes; runs of three or more doublings as a range.
+
+    >>> _sizes([256, 1024, 2048, 4096, 8192])
+    '256, 1,024 to 8,192'
+    """
+    words, run = [], [sizes[0]]
+    for size in [*sizes[1:], 0]:
+        if size == 2 * run[-1]:
+            run.append(size)
+            continue
+        if len(run) > 2:
+            words.append(f"{run[0]:,} to {run[-1]:,}")
+        else:
+            words += [f"{each:,}" for each in run]
+        run = [size]
+    return ", ".join(words)
 
 
 def scale(

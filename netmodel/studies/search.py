@@ -17,9 +17,9 @@ import numpy.typing as npt
 
 from netmodel.errors import ModelError
 from netmodel.graph import IntArray
-from netmodel.network import tiers
 from netmodel.training import step
 from netmodel.training.frameworks import software_of
+from netmodel.training.step import tiers_of
 from netmodel.units import format_size
 from netmodel.workload import Model, Strategy, memory, possible
 
@@ -36,6 +36,7 @@ VIRTUAL = (2, 3, 4, 5, 6, 8, 10, 12)
 OVERLAPS = ("sequence_parallel", "overlap_dp", "overlap_tp", "overlap_ep")
 """Habits of the framework that a search does not change."""
 
+WORDS: tuple[str, ...] = ("schedule", "recompute")
 NUMBERS = ("tp", "pp", "dp", "ep", "vpp", "micro_batch", "zero")
 
 
@@ -99,7 +100,9 @@ def search(
     habits = {name: software.defaults[name] for name in OVERLAPS}
     if model.moe is not None:
         habits["overlap_ep"] = True
-    words = {name: fixed.pop(name) for name in ("schedule", "recompute") if name in fixed}
+    words: dict[str, Any] = {
+        name: fixed.pop(name) for name in ("schedule", "recompute") if name in fixed
+    }
     numbers = {name: fixed.pop(name) for name in NUMBERS if name in fixed}
     base = replace(Strategy(global_batch=global_batch, precision=precision, **habits), **fixed)
     grid = _grid(model, cluster, gpus, base.cp, numbers)
@@ -145,7 +148,7 @@ def _grid(
     model: Model, cluster: Cluster, gpus: int, cp: int, fixed: Mapping[str, int]
 ) -> dict[str, IntArray]:
     """Every combination of the numbers of a layout, tensor parallelism inside one domain."""
-    domain = int(tiers(cluster.wiring(gpus)).unit[0])
+    domain = int(tiers_of(cluster, gpus).unit[0])
     axes: dict[str, Sequence[int]] = {
         "tp": [each for each in divisors(model.heads) if each <= domain],
         "pp": [each for each in divisors(gpus) if each <= model.layers],
@@ -181,7 +184,8 @@ def _divide(
     here = virtual if base.schedule == "interleaved" else ~virtual
     if base.schedule != "1f1b":
         here = here & (grid["pp"] > 1)
-    candidates = replace(base, **{name: column[here] for name, column in grid.items()})
+    numbers: dict[str, Any] = {name: column[here] for name, column in grid.items()}
+    candidates = replace(base, **numbers)
     good = np.asarray(possible(model, candidates, gpus, seq_len))
     good = np.broadcast_to(good, candidates.tp.shape)
     if base.schedule == "interleaved":  # Megatron-LM's order needs whole rounds of the pipeline
@@ -196,7 +200,8 @@ def _take(candidates: Strategy, chosen: BoolArray) -> Strategy:
 
 def _pick(candidates: Strategy, i: int) -> Strategy:
     """One of many layouts, in plain numbers."""
-    return replace(candidates, **{name: int(getattr(candidates, name)[i]) for name in NUMBERS})
+    numbers: dict[str, Any] = {name: int(getattr(candidates, name)[i]) for name in NUMBERS}
+    return replace(candidates, **numbers)
 
 
 def _nothing(

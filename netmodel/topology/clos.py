@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 
@@ -72,6 +72,9 @@ class ClosSpec(SwitchedSpec):
         return self.oversubscription[depth] if depth < len(self.oversubscription) else 1.0
 
 
+AnyClos = TypeVar("AnyClos", bound=ClosSpec)
+
+
 @dataclass(frozen=True, slots=True)
 class Layer:
     """One layer of switches with its figures settled; ``share`` ports hold one cable down."""
@@ -83,6 +86,11 @@ class Layer:
     device: dict[str, Any]
     uplink: LinkField
     share: float
+
+    @property
+    def fits(self) -> int:
+        """Cables down when no port is kept for cables up."""
+        return int(self.ports / self.share + 1e-9)
 
 
 def layer(spec: ClosSpec, name: str) -> Layer:
@@ -128,6 +136,31 @@ def layer(spec: ClosSpec, name: str) -> Layer:
 def leaf_down(spec: ClosSpec) -> int:
     """Host ports of a leaf; all its ports when the design has no other tier."""
     return layer(spec, "leaf").down
+
+
+def whole_hosts(spec: AnyClos, ports: int) -> AnyClos:
+    """Return the spec with leaves for whole hosts of ``ports`` NIC ports, at the same ratio.
+
+    A host on two leaves would make its NVLink a bypass of the spines.
+    """
+    made, ratio = layer(spec, "leaf"), spec.ratio("leaf")
+    if ratio is None or spec.leaf.down or made.down < ports or made.down % ports == 0:
+        return spec
+    exact = (
+        (round(up * ratio / made.share), up)
+        for up in range(made.up, made.up // 2, -1)
+        if up * ratio / made.share % ports < 1e-9
+    )
+    down, up = next(exact, (made.down // ports * ports, made.up))
+    leaf = spec.leaf.model_copy(update={"down": down, "up": up})
+    return spec.model_copy(update={"leaf": leaf})
+
+
+def one_switch(spec: ClosSpec, ports: int) -> int | None:
+    """Ports of a switch without uplinks, where ``tiers: auto`` lets ``ports`` meet on one."""
+    leaf = layer(spec, "leaf")
+    fits = spec.tiers == "auto" and not spec.leaf.down and ports <= leaf.fits
+    return leaf.fits if fits else None
 
 
 def leaves_limit(spec: ClosSpec) -> int:
@@ -182,31 +215,26 @@ def wire_clos(spec: ClosSpec, ends: Ends, leaves: Leaves, name: str) -> Fabric:
         raise too_large(name, len(ends.index), limit * leaf_down(spec) * planes, _why(spec))
     slot = leaves.plane * count + leaves.leaf
     used = int(np.bincount(slot).max(initial=0))
-    blocks = [_leaf_block(spec, leaves, planes, count)]
+    tiers = tiers_used(spec, count)
+    blocks = [_leaf_block(spec, leaves, (planes, count, tiers))]
     cables = [host_cables(ends, ends.first + slot, spec)]
     first = ends.first + planes * count
     top = ends.first + np.arange(planes * count)
-    if count > 1 and spec.tier_range[1] > 1:
-        made = layer(spec, "leaf")
-        up = _needed_uplinks(made, used)
-        upper = _two_tiers if _tiers(spec, count) == 2 else _three_tiers
+    if tiers > 1:
+        up = _uplinks(spec, used, count, tiers)
+        upper = _two_tiers if tiers == 2 else _three_tiers
         more, links, top = upper(spec, (planes, count, up), ends.first, first)
         blocks += more
         cables += links
     return Fabric(tuple(blocks), tuple(cables), top)
 
 
-def _tiers(spec: ClosSpec, leaves: int) -> int:
-    """Tiers needed for so many leaves in a plane."""
-    low, high = spec.tier_range
-    spine = layer(spec, "spine")
-    fits = leaves * spine.share <= spine.ports
-    return 2 if high == 2 or (low < 3 and fits) else 3
-
-
 def tiers_used(spec: ClosSpec, leaves: int) -> int:
     """Tiers that a plane of so many leaves is wired with."""
-    return 1 if leaves <= 1 or spec.tier_range[1] == 1 else _tiers(spec, leaves)
+    low, high = spec.tier_range
+    if leaves <= 1 or high == 1:
+        return 1
+    return 2 if high == 2 or (low < 3 and leaves <= layer(spec, "spine").fits) else 3
 
 
 def _why(spec: ClosSpec) -> str:
@@ -216,22 +244,26 @@ def _why(spec: ClosSpec) -> str:
     return f"it has {text}, and the top switches {ports} ports"
 
 
-def _needed_uplinks(made: Layer, used: int) -> int:
-    """Uplinks of a leaf: all, or as many as its fullest needs, doubling (or by the next factor).
+def _uplinks(spec: ClosSpec, used: int, leaves: int, tiers: int) -> int:
+    """Uplinks of a leaf: as many as its fullest needs, or a few more where that saves spines.
 
-    The steps divide each other, so that a larger cluster never needs fewer spines.
+    Full leaves use all. Cables spread evenly only over a divisor of them, and 13 uplinks would
+    ask for 13 spines where 14 are content with two.
     """
-    steps, rest = [1], made.up
-    factors = [k for k in range(2, made.up + 1) if made.up % k == 0]
-    while rest > 1:
-        prime = next(k for k in factors if rest % k == 0)
-        steps.append(steps[-1] * prime)
-        rest //= prime
-    need = made.up * min(1.0, used / made.down)
-    return next(step for step in steps if step >= need - 1e-9)
+    made, spine = layer(spec, "leaf"), layer(spec, "spine")
+    need = math.ceil(made.up * min(1.0, used / made.down) - 1e-9)
+    reached, ports = (leaves * spine.share, spine.ports)
+    if tiers == 3:
+        reached, ports = pod_leaves(spec, spine), spine.down
+    return min(
+        range(max(1, need), made.up + 1),
+        key=lambda up: (smallest_divisor(up, reached * up / ports), up),
+    )
 
 
-def _leaf_block(spec: ClosSpec, leaves: Leaves, planes: int, count: int) -> Block:
+def _leaf_block(spec: ClosSpec, leaves: Leaves, size: tuple[int, int, int]) -> Block:
+    """Number the leaves; their ``pod`` is that of the spines, or their unit in two tiers."""
+    planes, count, tiers = size
     number = np.arange(planes * count) % count
     attributes = dict(layer(spec, "leaf").device)
     prefix = "plane{0}-" if planes > 1 else ""
@@ -241,6 +273,8 @@ def _leaf_block(spec: ClosSpec, leaves: Leaves, planes: int, count: int) -> Bloc
         shape: tuple[int, ...] = (planes, count // leaves.rails, leaves.rails)
     else:
         label, shape = prefix + "leaf-{1:03d}", (planes, count)
+    if tiers == 3:
+        attributes["pod"] = number // pod_leaves(spec, layer(spec, "spine"))
     if planes > 1:
         attributes["plane"] = np.arange(planes * count) // count
         if leaves.rail_of_plane:

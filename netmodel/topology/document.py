@@ -199,6 +199,7 @@ def override(document: Document, settings: Iterable[str], expands: Iterable[str]
     """
     import copy
 
+    names = set(expands)
     data = copy.deepcopy(document.data)
     places = dict(document.places)
     for setting in settings:
@@ -212,7 +213,7 @@ def override(document: Document, settings: Iterable[str], expands: Iterable[str]
         target: Any = data
         for depth, part in enumerate(path[:-1]):
             below = _child(target, part, where)
-            if below is None or (isinstance(below, str) and part in expands):
+            if below is None or (isinstance(below, str) and str(part) in names):
                 below = {} if below is None else {"name": below}
                 target[part] = below
             elif not isinstance(below, dict | list):

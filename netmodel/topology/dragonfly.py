@@ -68,8 +68,8 @@ def wire(spec: Spec, ends: Ends) -> Fabric:
     return Fabric((block,), tuple(cables), ends.first + np.arange(n))
 
 
-def limit(spec: Spec, ports: int) -> int | None:
-    """Hosts of ``ports`` NIC ports that fit.
+def limit(spec: Spec, nics: int, ports: int) -> int | None:
+    """Hosts of ``nics`` NICs with ``ports`` ports each that fit.
 
     Raises
     ------
@@ -90,4 +90,4 @@ def limit(spec: Spec, ports: int) -> int | None:
             f" {spec.routers * spec.global_ports}",
             where="fabric.groups",
         )
-    return spec.most_groups * spec.routers * spec.hosts_per_router // ports
+    return spec.most_groups * spec.routers * spec.hosts_per_router // (nics * ports)

@@ -69,8 +69,8 @@ def _block(spec: Spec, kind: str, groups: int, each: int) -> Block:
     )
 
 
-def limit(spec: Spec, ports: int) -> int | None:
-    """Hosts of ``ports`` NIC ports that fit.
+def limit(spec: Spec, nics: int, ports: int) -> int | None:
+    """Hosts of ``nics`` NICs with ``ports`` ports each that fit.
 
     Raises
     ------
@@ -93,4 +93,4 @@ def limit(spec: Spec, ports: int) -> int | None:
             f" {spec.spines * spec.global_ports}",
             where="fabric.groups",
         )
-    return spec.groups * spec.leaves * spec.hosts_per_leaf // ports
+    return spec.groups * spec.leaves * spec.hosts_per_leaf // (nics * ports)

@@ -6,11 +6,11 @@ segment's leaf for rail r. A failed leaf halves a NIC's bandwidth and cuts no ho
 
 from __future__ import annotations
 
-from netmodel.topology.clos import Leaves, leaves_limit, wire_clos
+from netmodel.topology.clos import Leaves, wire_clos
 from netmodel.topology.family import Fabric
 from netmodel.topology.host import Ends
 from netmodel.topology.rail_optimized import Spec as RailSpec
-from netmodel.topology.rail_optimized import unit_hosts, whole_units
+from netmodel.topology.rail_optimized import unit_hosts, units_limit, whole_units
 
 
 class Spec(RailSpec):
@@ -20,11 +20,10 @@ class Spec(RailSpec):
 def wire(spec: Spec, ends: Ends) -> Fabric:
     """Put port p of NIC r of host h on leaf r of segment h // unit_hosts in plane p."""
     rails = int(ends.rail.max(initial=0)) + 1
-    leaf = ends.node // unit_hosts(spec) * rails + ends.rail
+    leaf = ends.node // unit_hosts(spec, 1) * rails + ends.rail
     return wire_clos(whole_units(spec, rails), ends, Leaves(ends.port, leaf, rails), "dual-tor")
 
 
-def limit(spec: Spec, ports: int) -> int | None:
-    """Hosts that fit; half of a host's ports are in each of two planes."""
-    rails = max(1, ports // 2)
-    return max(1, leaves_limit(whole_units(spec, rails)) // rails) * unit_hosts(spec)
+def limit(spec: Spec, nics: int, ports: int) -> int | None:
+    """Hosts that fit in every plane."""
+    return units_limit(spec, nics) * unit_hosts(spec, 1)

@@ -2,8 +2,8 @@
 
 A family is one file with a ``Spec`` (its fields) and two functions of one signature::
 
-    wire(spec, ends) -> Fabric          switches and cables that join the ends
-    limit(spec, ports) -> int | None    hosts of ``ports`` NIC ports each that it can hold
+    wire(spec, ends) -> Fabric                switches and cables that join the ends
+    limit(spec, nics, ports) -> int | None    hosts it can hold, of that many NICs and ports on each
 
 and, where it joins accelerators directly, ``JOINS = "gpus"``.
 """
@@ -95,7 +95,7 @@ class Family(Protocol):
 
     Spec: type[FabricSpec]
     wire: Callable[[Any, Ends], Fabric]
-    limit: Callable[[Any, int], int | None]
+    limit: Callable[[Any, int, int], int | None]
 
 
 def family(name: str, where: str = "") -> Any:

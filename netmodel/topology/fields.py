@@ -19,7 +19,7 @@ def _quantity(parse: Callable[..., float]) -> BeforeValidator:
         if isinstance(value, _Known):
             return float(value)
         if isinstance(value, bool) or not isinstance(value, str | int | float):
-            raise ValueError("needs a number and a unit")
+            raise ValueError("needs a number and a unit")  # noqa: TRY004 - pydantic's protocol
         try:
             return parse(value)
         except InputError as error:

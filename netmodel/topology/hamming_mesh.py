@@ -83,8 +83,8 @@ def _switches(spec: Spec, word: str, lines: int, each: int) -> Block:
     )
 
 
-def limit(spec: Spec, ports: int) -> int | None:
-    """Hosts of ``ports`` accelerators that fit.
+def limit(spec: Spec, nics: int, ports: int) -> int | None:
+    """Hosts of ``nics`` accelerators that fit.
 
     Raises
     ------
@@ -98,4 +98,4 @@ def limit(spec: Spec, ports: int) -> int | None:
             f" {spec.ports}",
             where="fabric.grid",
         )
-    return math.prod(spec.board) * math.prod(spec.grid) // ports
+    return math.prod(spec.board) * math.prod(spec.grid) // (nics * ports)

@@ -167,10 +167,11 @@ class Ends:
     first: int
 
     def take(self, chosen: Any, first: int) -> Ends:
-        """Return some of the ends, for a fabric whose switches start at ``first``."""
+        """Return some of the ends, hosts counted anew, for switches that start at ``first``."""
+        node = self.node[chosen]
         return Ends(
             index=self.index[chosen],
-            node=self.node[chosen],
+            node=node - node.min(initial=int(node[0]) if len(node) else 0),
             rail=self.rail[chosen],
             port=self.port[chosen],
             bandwidth=self.bandwidth[chosen],
@@ -203,7 +204,7 @@ def wire_hosts(runs: Sequence[Run]) -> Hosts:
         node = 0
         for number, run in enumerate(runs):
             starts[kind, number] = first
-            made = _nvswitches(run) if kind == "nvswitch" else _block(run, kind, node)
+            made = _nvswitches(run, node) if kind == "nvswitch" else _block(run, kind, node)
             if made is not None:
                 blocks.append(made)
                 first += made.size
@@ -241,7 +242,7 @@ def _block(run: Run, kind: str, node: int) -> Block | None:
     )
 
 
-def _nvswitches(run: Run) -> Block | None:
+def _nvswitches(run: Run, node: int) -> Block | None:
     """Number the NVSwitch chips, domain by domain."""
     host = run.host
     if host.scaleup != "nvswitch":
@@ -250,12 +251,15 @@ def _nvswitches(run: Run) -> Block | None:
     chips = len(host.nvswitch_links)
     if domains == 0:
         return None
+    attributes: dict[str, Any] = {"model": host.nvswitch, "latency": host.nvswitch_latency}
+    if host.domain == 1:
+        attributes["node"] = np.repeat(np.arange(node, node + run.hosts), chips)
     label = run.label.replace("node", "domain") if host.domain > 1 else run.label
     return Block(
         kind="nvswitch",
         shape=(domains, chips),
         label=f"{label}-nvswitch{{1}}",
-        attributes={"model": host.nvswitch, "latency": host.nvswitch_latency},
+        attributes=attributes,
     )
 
 

@@ -48,8 +48,8 @@ def wire(spec: Spec, ends: Ends) -> Fabric:
     return Fabric((block,), tuple(cables), ends.first + np.arange(count))
 
 
-def limit(spec: Spec, ports: int) -> int | None:
-    """Hosts of ``ports`` NIC ports that fit.
+def limit(spec: Spec, nics: int, ports: int) -> int | None:
+    """Hosts of ``nics`` NICs with ``ports`` ports each that fit.
 
     Raises
     ------
@@ -59,4 +59,4 @@ def limit(spec: Spec, ports: int) -> int | None:
     need = spec.hosts_per_router + spec.cables_per_pair * sum(s - 1 for s in spec.shape)
     if spec.ports is not None and need > spec.ports:
         raise InputError(f"a switch needs {need} ports and has {spec.ports}", where="fabric.shape")
-    return math.prod(spec.shape) * spec.hosts_per_router // ports
+    return math.prod(spec.shape) * spec.hosts_per_router // (nics * ports)

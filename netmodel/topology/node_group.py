@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Literal
 
 from pydantic import Field, model_validator
@@ -11,8 +12,6 @@ from netmodel.catalog.table import number, word
 from netmodel.errors import InputError
 from netmodel.topology.fields import Bandwidth, Count, Duration, LinkField, Strict
 from netmodel.topology.host import Host, Part, part
-
-Whole = Count | Literal[0]
 
 
 class NodeGroup(Strict):
@@ -48,22 +47,19 @@ class NodeGroup(Strict):
 
     @model_validator(mode="after")
     def _complete(self) -> NodeGroup:
-        try:
-            if self.name is not None:
-                catalog.node(self.name)
-            elif self.accelerator is None or self.gpus is None:
-                raise InputError(
-                    "a node without a catalog name needs accelerator and gpus",
-                    remedy=f"Name one of {', '.join(catalog.names('nodes')[:4])}, ...",
-                )
-            if self.accelerator is not None:
-                catalog.accelerator(self.accelerator)
-            if self.nic is not None:
-                catalog.nic(self.nic)
-            if self.nvswitch is not None:
-                catalog.switch(self.nvswitch)
-        except InputError as error:
-            raise ValueError(str(error)) from error
+        if self.name is None and (self.accelerator is None or self.gpus is None):
+            named = ", ".join(catalog.names("nodes")[:4])
+            raise ValueError(
+                f"a node without a catalog name needs accelerator and gpus. Name one of {named}."
+            )
+        for look_up, name in (
+            (catalog.node, self.name),
+            (catalog.accelerator, self.accelerator),
+            (catalog.nic, self.nic),
+            (catalog.switch, self.nvswitch),
+        ):
+            if name is not None:
+                _checked(look_up, name)
         return self
 
     def host(self) -> Host:
@@ -89,9 +85,9 @@ class NodeGroup(Strict):
         rate = self.nic_bandwidth or (nic.bandwidth if nic else 0.0)
         return Host(
             name=row.name if row else "custom",
-            accelerator=catalog.accelerator(self.accelerator or row.accelerator).name
-            if row or self.accelerator
-            else "",
+            accelerator=catalog.accelerator(
+                self.accelerator or (row.accelerator if row else "")
+            ).name,
             gpus=gpus,
             scaleup=scaleup,
             domain=max(1, domain // gpus),
@@ -104,9 +100,7 @@ class NodeGroup(Strict):
             pcie_switches=switches,
             pcie=_slowed(pcie, number(facts, "pcie_gpu_bandwidth")),
             uplink=uplink,
-            nic_link=self._part("nic_link", word(facts, "nic_link") or None)
-            or pcie
-            or _nic_cable(nic_name, rate),
+            nic_link=self.nic_link.part if self.nic_link else _nic_cable(pcie, nic_name, rate),
             cpu_link=self._part("cpu_link", word(facts, "cpu_link") or None) or pcie,
             nics_on_cpu=bool(root_ports),
             nic=nic.name if nic else None,
@@ -125,9 +119,22 @@ class NodeGroup(Strict):
         return part(name) if name else None
 
 
-def _nic_cable(name: str | None, rate: float) -> Part | None:
-    """Return what joins a NIC to its accelerator where nothing is published: no bottleneck."""
-    return Part(name=name, bandwidth=rate, latency=0.0) if name and rate else None
+def _checked(look_up: Callable[[str], object], name: str) -> None:
+    """Turn the error for an unknown name into the kind that validation collects."""
+    try:
+        look_up(name)
+    except InputError as error:
+        raise ValueError(str(error)) from error
+
+
+def _nic_cable(pcie: Part | None, nic: str | None, rate: float) -> Part | None:
+    """Return the cable of a NIC: no latency, since that of the NIC includes its PCIe port.
+
+    Where nothing is published about PCIe, no bottleneck either.
+    """
+    if pcie is not None:
+        return Part(name=pcie.name, bandwidth=pcie.bandwidth, latency=0.0)
+    return Part(name=nic, bandwidth=rate, latency=0.0) if nic and rate else None
 
 
 def _slowed(link: Part | None, bandwidth: float | None) -> Part | None:

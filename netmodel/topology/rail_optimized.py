@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from netmodel.errors import InputError
 from netmodel.topology.clos import (
     ClosSpec,
     Leaves,
@@ -30,28 +31,52 @@ class Spec(ClosSpec):
     """Hosts of one unit; as many as a leaf has ports down if left out."""
 
 
-def unit_hosts(spec: Spec) -> int:
-    """Hosts of one scalable unit."""
-    return min(spec.unit_hosts or leaf_down(spec), leaf_down(spec))
+def unit_hosts(spec: Spec, ports: int) -> int:
+    """Hosts of one scalable unit, whose NICs have ``ports`` ports on one leaf."""
+    most = leaf_down(spec) // ports
+    if most < 1:
+        raise InputError(
+            f"the {ports} ports of one NIC do not fit on a leaf of {leaf_down(spec)} cables down",
+            where="fabric.leaf",
+        )
+    return min(spec.unit_hosts or most, most)
 
 
 def whole_units(spec: Spec, rails: int) -> Spec:
-    """Return the spec with pods of whole units, so that no unit lies in two pods."""
+    """Return the spec with pods of whole units where a pod can hold one."""
     if spec.tier_range[1] < 3:
         return spec
     leaves = pod_leaves(spec, layer(spec, "spine"))
-    return spec.model_copy(update={"pod_leaves": max(rails, leaves // rails * rails)})
+    return spec.model_copy(update={"pod_leaves": leaves // rails * rails or leaves})
 
 
 def wire(spec: Spec, ends: Ends) -> Fabric:
     """Put NIC r of host h on leaf r of unit h // unit_hosts."""
     rails = int(ends.rail.max(initial=0)) + 1
-    leaf = ends.node // unit_hosts(spec) * rails + ends.rail
+    ports = int(ends.port.max(initial=0)) + 1
+    leaf = ends.node // unit_hosts(spec, ports) * rails + ends.rail
     full = Leaves(np.zeros(len(leaf), int), leaf, rails)
     return wire_clos(whole_units(spec, rails), ends, full, "rail-optimized")
 
 
-def limit(spec: Spec, ports: int) -> int | None:
-    """Hosts of ``ports`` rails that fit."""
-    units = leaves_limit(whole_units(spec, ports)) // ports
-    return max(1, units) * unit_hosts(spec)
+def units_limit(spec: Spec, rails: int) -> int:
+    """Units of ``rails`` leaves that fit.
+
+    Raises
+    ------
+    InputError
+        When not even one fits.
+    """
+    leaves = leaves_limit(whole_units(spec, rails))
+    if leaves < rails:
+        raise InputError(
+            f"{rails} rails need {rails} leaves, the tiers join {leaves}",
+            where="fabric.tiers",
+            remedy="Use more tiers, or family: rail-only.",
+        )
+    return leaves // rails
+
+
+def limit(spec: Spec, nics: int, ports: int) -> int | None:
+    """Hosts of ``nics`` rails that fit."""
+    return units_limit(spec, nics) * unit_hosts(spec, ports)

@@ -44,37 +44,58 @@ def reference_cluster(
     """
     row = catalog.accelerator(accelerator)
     node = _usual_node(row)
-    group: dict[str, Any] = {"name": node.name, "accelerator": row.name}
-    if row.scaleup_link and node.scaleup != "none" and node.accelerator != row.name:
-        group["scaleup_link"] = row.scaleup_link
-    n_gpus = node.gpus
-    if gpus_per_node and node.scaleup_domain > node.gpus:
-        group["scaleup_domain"] = max(gpus_per_node, node.gpus)
-        n_gpus = min(gpus_per_node, node.gpus)
-    elif gpus_per_node:
-        n_gpus = gpus_per_node
-        group["nics"] = max(1, round(node.nics * n_gpus / node.gpus))
-    if n_gpus != node.gpus:
-        group["gpus"] = n_gpus
-        group.setdefault("scaleup_domain", n_gpus)
-    data = dict(load_document("reference").data)
-    nics = group.get("nics", node.nics)
-    rate = catalog.nic(node.nic).bandwidth if node.nic else data_rate(data)
-    if nic_bandwidth:
-        rate = nic_bandwidth * n_gpus / nics
-        group["nic_bandwidth"] = f"{rate!r} B/s"
-    data["nodes"] = group
-    data["name"] = f"{row.name.lower()}-reference"
-    data["gpus"] = gpus
-    data["fabric"] = data["fabric"] | {
-        "link": {"name": data["fabric"]["link"], "bandwidth": f"{rate!r} B/s"}
-    }
+    group = _group(row, node, gpus_per_node)
+    nic = catalog.nic(node.nic) if node.nic else None
+    if nic is None:
+        design, link = "reference-torus", {"name": row.scaleup_link}
+        extra = {"dimensions": node.torus_dimensions}
+    else:
+        rate = nic.bandwidth
+        if nic_bandwidth:
+            rate = nic_bandwidth * group.get("gpus", node.gpus) / group.get("nics", node.nics)
+            group["nic_bandwidth"] = f"{rate!r} B/s"
+        design, brand = _DESIGNS.get(nic.protocol, ("reference-ethernet", "Ethernet"))
+        link = {"name": _link(brand, rate), "bandwidth": f"{rate!r} B/s"}
+        extra = {}
+    data = dict(load_document(design).data)
+    data |= {"name": f"{row.name.lower()}-reference", "gpus": gpus, "nodes": group}
+    data["fabric"] = data["fabric"] | {"link": link} | extra
     return make_cluster(data)
 
 
-def data_rate(data: dict[str, Any]) -> float:
-    """Rate of the reference fabric's cable [B/s]."""
-    return catalog.link(data["fabric"]["link"]).bandwidth
+_DESIGNS = {
+    "infiniband": ("reference", "InfiniBand"),
+    "efa": ("reference-ethernet", "EFA"),
+}
+"""Design and make of cable for a NIC's protocol; Ethernet for all others."""
+
+
+def _group(row: catalog.Accelerator, node: catalog.Node, gpus: int | None) -> dict[str, Any]:
+    """Describe the node of an accelerator with ``gpus`` of them, as a specification would."""
+    group: dict[str, Any] = {"name": node.name, "accelerator": row.name}
+    own = row.scaleup_link
+    if node.accelerator != row.name and own and node.scaleup != "none":
+        if own.startswith("PCIe"):
+            group["scaleup"] = "none"
+        else:
+            group["scaleup_link"] = own
+    if gpus is None:
+        return group
+    if node.scaleup_domain > node.gpus:
+        group["scaleup_domain"] = max(gpus, node.gpus)
+        gpus = min(gpus, node.gpus)
+    if gpus != node.gpus:
+        group["gpus"] = gpus
+        group.setdefault("scaleup_domain", gpus)
+        if node.nics:
+            group["nics"] = max(1, round(node.nics * gpus / node.gpus))
+    return group
+
+
+def _link(brand: str, rate: float) -> str:
+    """Name the catalog link of a make whose rate is nearest."""
+    rows = [catalog.link(name) for name in catalog.names("links") if name.startswith(brand + "-")]
+    return min(rows, key=lambda row: abs(row.bandwidth - rate)).name
 
 
 def _usual_node(row: catalog.Accelerator) -> catalog.Node:

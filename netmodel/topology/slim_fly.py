@@ -99,7 +99,7 @@ def _generators(q: int, powers: IntArray) -> tuple[IntArray, IntArray]:
         return powers[0::2], odd
     half = (q + 1) // 2  # 2 w
     first = np.concatenate([powers[0 : half - 1 : 2], powers[half - 1 : q - 1 : 2]])
-    second = np.concatenate([powers[1:half:2], powers[half : q - 1 : 2]])
+    second = np.concatenate([powers[1:half:2], powers[half : q - 1 : 2], powers[:1]])
     return first, second
 
 
@@ -125,8 +125,8 @@ def wire(spec: Spec, ends: Ends) -> Fabric:
     return Fabric((block,), cables, ends.first + np.arange(size.routers))
 
 
-def limit(spec: Spec, ports: int) -> int | None:
-    """Hosts of ``ports`` NIC ports that fit.
+def limit(spec: Spec, nics: int, ports: int) -> int | None:
+    """Hosts of ``nics`` NICs with ``ports`` ports each that fit.
 
     Raises
     ------
@@ -141,4 +141,4 @@ def limit(spec: Spec, ports: int) -> int | None:
             f"a router needs {size.network_radix} + {each} ports and has {spec.ports}",
             where="fabric.q",
         )
-    return size.routers * each // ports
+    return size.routers * each // (nics * ports)

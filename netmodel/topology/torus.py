@@ -39,6 +39,6 @@ def wire(spec: Spec, ends: Ends) -> Fabric:
     return Fabric((), cables, ends.index)
 
 
-def limit(spec: Spec, ports: int) -> int | None:
+def limit(spec: Spec, nics: int, ports: int) -> int | None:
     """No limit but ``max_gpus``."""
     return None

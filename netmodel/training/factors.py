@@ -2,8 +2,8 @@
 
 The rows stand in ``catalog/data/training_factors.csv``: what each means, its unit, its value with
 one standard deviation, and whether it was fitted or taken from published facts. A factor is looked
-up from the most specific key to ``default``: a GPU family before its generation, a framework's
-release (the newest that is not newer than the one asked for) before the framework.
+up from the most specific key to ``default``: a framework's release (the newest that is not newer than
+the one asked for) before the framework and its family, a GPU's name before its generation.
 """
 
 from __future__ import annotations
@@ -35,6 +35,8 @@ class Factor:
         What it is; the generation, family or software record it holds for.
     value, sigma : float
         In SI units; one standard deviation of its logarithm (0 where it is not fitted).
+    prior, prior_sigma : float
+        What was believed before fitting, and how firmly (of the logarithm).
     unit, basis, meaning : str
         ``basis`` is ``fitted``, or who published it.
     """
@@ -43,6 +45,8 @@ class Factor:
     key: str
     value: float
     sigma: float
+    prior: float
+    prior_sigma: float
     unit: str
     basis: str
     meaning: str
@@ -58,6 +62,8 @@ def table(path: Path = TABLE) -> Mapping[tuple[str, str], Factor]:
                 key=row["key"],
                 value=float(row["value"]),
                 sigma=float(row["sigma"] or 0),
+                prior=float(row["prior"]),
+                prior_sigma=float(row["prior_sigma"]),
                 unit=row["unit"],
                 basis=row["basis"],
                 meaning=row["meaning"],
@@ -72,22 +78,29 @@ def names() -> tuple[str, ...]:
 
 
 def gpu_keys(accelerator: Accelerator) -> tuple[str, ...]:
-    """Keys of a GPU: its family (``GB300``), then its generation."""
-    return accelerator.name.split("-")[0], accelerator.generation
+    """Keys of a GPU, from its full name over its family to its generation.
+
+    >>> from netmodel.catalog import accelerator
+    >>> gpu_keys(accelerator("A100"))
+    ('A100-SXM-80GB', 'A100-SXM', 'A100', 'ampere')
+    """
+    parts = accelerator.name.split("-")
+    names = tuple("-".join(parts[:n]) for n in range(len(parts), 0, -1))
+    return (*names, accelerator.generation)
 
 
 @lru_cache(maxsize=512)
-def software_keys(framework: str, version: str) -> tuple[str, ...]:
-    """Keys of a software record: its newest release not after ``version``, then the framework.
+def software_keys(framework: str, version: str, family: str) -> tuple[str, ...]:
+    """Keys of a software record: its releases not after ``version``, its framework, its family.
 
-    >>> software_keys("nothing-known", "1.0")
-    ('nothing-known',)
+    >>> software_keys("nothing-known", "1.0", "fsdp")
+    ('nothing-known', 'fsdp')
     """
     releases = {key for _, key in table() if key.startswith(f"{framework}@")}
     asked = release(version)
-    found = [each for each in releases if asked and release(each.split("@")[1]) <= asked]
+    found = [each for each in releases if not asked or release(each.split("@")[1]) <= asked]
     found.sort(key=lambda each: release(each.split("@")[1]), reverse=True)
-    return (*found, framework)
+    return (*found, framework, family)
 
 
 def release(version: str) -> tuple[int, ...]:
@@ -111,10 +124,10 @@ def located(gpu: tuple[str, ...], software: tuple[str, ...]) -> Mapping[str, tup
 
 
 @lru_cache(maxsize=256)
-def factors(accelerator: Accelerator, framework: str, version: str) -> Mapping[str, float]:
-    """Every factor of one GPU under one software, by name."""
+def factors(accelerator: Accelerator, software: tuple[str, ...]) -> Mapping[str, float]:
+    """Every factor of one GPU under one software (its keys), by name."""
     rows = table()
-    where = located(gpu_keys(accelerator), software_keys(framework, version))
+    where = located(gpu_keys(accelerator), software)
     return {name: rows[key].value for name, key in where.items()}
 
 
@@ -153,19 +166,20 @@ def attained(
     fused: Any,
 ) -> Rates:
     """Return the attained rates; everything broadcasts (peaks [FLOP/s], memory [B/s])."""
-    speed = values["speed"]
+    speed = values["speed"] * values["clock"]
     return Rates(
         gemm=peak * share * speed,
         precise=sixteen * values["gemm_bf16"] * speed,
         grouped=values["grouped"],
-        attention=sixteen * values["attention"] * values["attention_speed"],
-        batched=sixteen * values["batched"],
+        attention=sixteen * values["attention"] * values["attention_speed"] * values["clock"],
+        batched=sixteen * values["batched"] * values["clock"],
         fused=fused,
         memory=memory * values["memory"],
         element=values["element"],
         cast=values["cast"],
         softmax=values["softmax"],
         permute=values["permute"],
+        loss=values["loss"],
         width=width,
         depth=values["depth"],
         wave=values["wave"] * units * TILE,

@@ -14,7 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from netmodel.training.factors import release
+from netmodel.training.factors import release, software_keys
 from netmodel.workload.layout import Strategy
 from netmodel.workload.recipe import Recipe
 
@@ -30,6 +30,14 @@ class Software:
     ----------
     framework, version : str
         As asked for; an empty version means the newest.
+    family : str
+        Frameworks of one family run the same kernels.
+    spare_last : bool
+        Whether layers that do not divide leave the last pipeline rank, which has the head, as
+        many short as there are.
+    dispatcher : str
+        How tokens reach experts: ``deepep`` (one copy a token and node over the network) or
+        ``alltoall`` (one copy a token and expert).
     recipe : Recipe
         Bytes it keeps and sends.
     defaults : mapping
@@ -40,9 +48,17 @@ class Software:
 
     framework: str
     version: str = ""
+    family: str = "megatron-core"
+    spare_last: bool = False
+    dispatcher: str = "deepep"
     recipe: Recipe = field(default_factory=Recipe)
     defaults: Mapping[str, Any] = field(default_factory=dict, hash=False)
     source: str = ""
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Keys under which its factors are looked up, the most specific first."""
+        return software_keys(self.framework, self.version, self.family)
 
 
 @lru_cache(maxsize=1)
@@ -73,10 +89,15 @@ def software(framework: str = DEFAULT, version: str = "") -> Software:
     return Software(
         framework=framework,
         version=version,
+        family=row["family"],
+        spare_last=row["spare_last"] == "yes",
+        dispatcher=row["dispatcher"],
         recipe=Recipe(
             flash=row["flash"] == "yes",
             dropout=row["dropout"] == "yes",
             gradient=float(row["gradient_bytes"]),
+            moments=float(row["moments_bytes"]),
+            saved=float(row["saved_bytes"]),
             gradient_message=float(row["gradient_bytes"]),
             fp8_dispatch=row["fp8_dispatch"] == "yes",
             reshard=row["reshard"] == "yes",
@@ -93,6 +114,7 @@ def software(framework: str = DEFAULT, version: str = "") -> Software:
             "balanced_stages": row["balanced_stages"] == "yes",
             "micro_batch": int(row["micro_batch"]),
             "context": row["context"],
+            "layers_per_chunk": int(row["layers_per_chunk"]),
         },
         source=row["source"],
     )

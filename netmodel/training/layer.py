@@ -68,7 +68,8 @@ def layer(plan: Plan, kind: str, rates: Rates, factors: Mapping[str, Any]) -> La
                 message = message + _message(plan, "etp", phase, kind)
             wait = message
             if dimension == "tp":
-                wait = message * (1.0 - plan.overlap_tp * (1.0 - factors["tp_exposed"]))
+                share = 1.0 - plan.overlap_tp * (1.0 - factors["tp_exposed"])
+                wait = message * factors["tp_cost"] * share
             elif dimension == "cp":
                 wait = exposed(message, factors["cp_exposed"], kernels.attention)
             elif plan.schedule != "dualpipe":

@@ -39,16 +39,18 @@ class Wires:
 
     tiers: Tiers
     library: Library
-    experts: MoeLibrary
+    experts: MoeLibrary | None
 
     @classmethod
-    def of(cls, tiers: Tiers, generation: str) -> Wires:
+    def of(cls, tiers: Tiers, generation: str, dispatcher: str = "deepep") -> Wires:
         """Choose the libraries by the fabric's links."""
         outer = tiers.links[-1] if len(tiers.links) > 1 else None
         return cls(
             tiers,
             collectives.library(generation, tiers.links[0], outer),
-            collectives.moe_library("deepep", generation=generation, inter_link=outer),
+            collectives.moe_library(dispatcher, generation=generation, inter_link=outer)
+            if dispatcher != "alltoall"
+            else None,
         )
 
 
@@ -57,7 +59,8 @@ def timed(demand: Demand, model: Model, strategy: Strategy, wires: Wires) -> Mes
     stride = strides(strategy)[demand.dimension]
     span = wires.tiers.span(demand.ranks, stride)
     span = replace(span, members=tuple(plain(each) for each in span.members))
-    if demand.kind in ("dispatch", "combine") and model.moe is not None:
+    moves = demand.kind in ("dispatch", "combine")
+    if moves and model.moe is not None and wires.experts is not None:
         exchange = collectives.exchange(
             span,
             wires.experts,
@@ -70,7 +73,8 @@ def timed(demand: Demand, model: Model, strategy: Strategy, wires: Wires) -> Mes
         )
         seconds = choose(demand.ranks > 1, exchange.time, 0.0 * exchange.time)
         return Message(demand, demand.count * seconds, exchange.bottleneck)
-    call = Operation(kind=demand.kind, size=demand.size, ranks=demand.ranks)
+    kind = "all_to_all" if moves else demand.kind
+    call = Operation(kind=kind, size=demand.size, ranks=demand.ranks)
     timing = collectives.time(call, span, wires.library)
     return Message(demand, demand.count * timing.time, timing.bottleneck)
 

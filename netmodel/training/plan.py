@@ -7,13 +7,14 @@ structure are added up at once as arrays (calibration does both).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from netmodel.collectives.real import larger
+from netmodel.training.frameworks import Software
 from netmodel.training.messages import Message
 from netmodel.workload import (
     Model,
-    Recipe,
     Stage,
     Strategy,
     Work,
@@ -78,11 +79,11 @@ def plan(
     model: Model,
     strategy: Strategy,
     seq_len: Any,
-    recipe: Recipe,
+    software: Software,
     messages: tuple[Message, ...],
 ) -> Plan:
     """Gather what a step follows from."""
-    stages = stage_layers(model, strategy)
+    stages = dealt(model, strategy, software)
     seconds: dict[tuple[str, str, str], Any] = {}
     for each in messages:
         demand = each.demand
@@ -94,8 +95,8 @@ def plan(
     parts = held.shared / shared + held.expert / experts
     spread = (strategy.zero >= 1) * 1.0
     return Plan(
-        work=layer_work(model, strategy, seq_len, recipe),
-        stages=(stages.first, stages.middle, stages.last),
+        work=layer_work(model, strategy, seq_len, software.recipe),
+        stages=stages,
         recomputed=strategy.recomputed,
         schedule=strategy.schedule,
         messages=seconds,
@@ -111,3 +112,20 @@ def plan(
         local_experts=model.moe.experts / strategy.ep if model.moe else 0.0,
         gpus=strategy.gpus,
     )
+
+
+def dealt(model: Model, strategy: Strategy, software: Software) -> tuple[Stage, Stage, Stage]:
+    """Deal layers to the first, the fullest middle and the last rank as the framework does.
+
+    Where layers do not divide and the framework lets the last rank, which has the head, run short
+    by all that is missing, the others are full.
+    """
+    stages = stage_layers(model, strategy)
+    last, middle = stages.last, stages.middle
+    if not software.spare_last or strategy.balanced_stages or last.copies > 1:
+        return stages.first, middle, last
+    full = middle.layers
+    missing = strategy.pp * full - model.layers
+    short = larger(full - missing, 0) / larger(last.layers, 1)
+    fewer = short * (strategy.pp > 2) + (strategy.pp <= 2)
+    return stages.first, middle, replace(last, dense=last.dense * fewer, moe=last.moe * fewer)

@@ -85,6 +85,11 @@ class Timeline:
     busy: Floats
 
     @property
+    def finish(self) -> Floats:
+        """End of each rank's last task [s], shape (ranks,)."""
+        return self.end[self.order.first[1:] - 1]
+
+    @property
     def bubble(self) -> Floats:
         """Time each rank does not compute until the last one is done [s], shape (ranks,)."""
         return self.makespan - self.busy
@@ -95,8 +100,7 @@ class Timeline:
 
         The idle time of zero-bubble papers, whose ranks begin and end one after the other.
         """
-        first = self.order.first
-        return self.end[first[1:] - 1] - self.start[first[:-1]] - self.busy
+        return self.finish - self.start[self.order.first[:-1]] - self.busy
 
     @property
     def bubble_ratio(self) -> float:
@@ -200,6 +204,83 @@ def simulate(order: Order, durations: Durations, *, blocking: bool = False) -> T
         makespan=float(end.max()),
         busy=np.add.reduceat(np.where(second, 0.0, seconds), order.first[:-1]),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A stretch of the critical path: a task, or the message that it sends.
+
+    Attributes
+    ----------
+    task : int
+        Place in the order.
+    message : bool
+        Whether it is the message.
+    start, end : float
+        [s].
+    """
+
+    task: int
+    message: bool
+    start: float
+    end: float
+
+
+def critical_path(timeline: Timeline) -> list[Piece]:
+    """Return what the step waits for, from its begin to its end without a gap.
+
+    Each piece starts when the one before ends, so their times add up to the makespan. Where two
+    things end at the same moment, the rank's own task counts before the message.
+
+    Examples
+    --------
+    >>> from netmodel.training.orders import pipeline_order
+    >>> order = pipeline_order("1f1b", ranks=2, micro_batches=1)
+    >>> path = critical_path(simulate(order, Durations(forward=1.0, backward=2.0, send=0.5)))
+    >>> [piece.end for piece in path if piece.message]
+    [1.5, 5.0]
+    """
+    order = timeline.order
+    start, end = timeline.start.tolist(), timeline.end.tolist()
+    leaves, comes = timeline.send_start.tolist(), timeline.send_end.tolist()
+    needs, paired, receiver = order.needs.tolist(), order.paired.tolist(), order.receiver.tolist()
+    first = set(order.first.tolist())
+    ahead = _sent_before(order)
+    task, message = int(np.argmax(timeline.end)), False
+    path = []
+    while True:
+        begin = leaves[task] if message else start[task]
+        path.append(Piece(task, message, begin, comes[task] if message else end[task]))
+        if begin == 0.0 and not message:
+            return path[::-1]
+        if message:
+            # Right after the task that made it, or after the message before it on the lane.
+            task, message = (task, False) if end[task] == begin else (ahead[task], True)
+            continue
+        lead = task - 1 if task not in first and paired[task - 1] else task
+        before = lead - 1
+        if lead not in first and end[before] == begin:
+            task = before
+        elif lead not in first and ahead[lead] >= 0 and comes[ahead[lead]] == begin:
+            task, message = ahead[lead], True  # a rank that waits for its message to leave
+        else:
+            pair = (lead, lead + 1) if paired[lead] else (lead,)
+            task = next(
+                needs[each]
+                for each in pair
+                if needs[each] >= 0
+                and begin == (end if receiver[needs[each]] < 0 else comes)[needs[each]]
+            )
+            message = receiver[task] >= 0
+
+
+def _sent_before(order: Order) -> list[int]:
+    """The task of the same rank whose message leaves before each task's own, or -1."""
+    sends = np.where(order.receiver >= 0, np.arange(order.tasks), -1)
+    latest = np.maximum.accumulate(sends)
+    before = np.concatenate([[-1], latest[:-1]])
+    own: list[int] = np.where(before >= order.first[order.rank], before, -1).tolist()
+    return own
 
 
 def _seconds(order: Order, durations: Durations) -> tuple[Floats, Floats]:

@@ -64,7 +64,7 @@ def step(
     accelerator = cluster.accelerator
     fabric = tiers_of(cluster, gpus)
     made, timed = planned(model, strategy, seq_len, fabric, accelerator.generation, chosen)
-    values = factors(accelerator, chosen.framework, chosen.version)
+    values = factors(accelerator, chosen.keys)
     attained = rates(accelerator, values, precision=strategy.precision, flash=chosen.recipe.flash)
     added = add_up(made, attained, values)
     return answer(model, strategy, seq_len, accelerator, chosen, added, timed, fabric)
@@ -108,8 +108,8 @@ def _planned(
     software: Software,
 ) -> tuple[Plan, tuple[Message, ...]]:
     asked = demands(model, strategy, seq_len, software.recipe)
-    timed = messages(asked, model, strategy, Wires.of(fabric, generation))
-    return plan(model, strategy, seq_len, software.recipe, timed), timed
+    timed = messages(asked, model, strategy, Wires.of(fabric, generation, software.dispatcher))
+    return plan(model, strategy, seq_len, software, timed), timed
 
 
 _remembered = lru_cache(maxsize=4096)(_planned)

@@ -56,8 +56,8 @@ def chrome_trace(timeline: Timeline, activities: Iterable[Activity] = ()) -> dic
 
     References
     ----------
-    .. [1] Google, *Trace Event Format*: complete (X), flow (s, f), counter (C), metadata (M) events;
-       times in microseconds.
+    .. [1] Google, *Trace Event Format*: complete (X), flow (s, f), counter (C), metadata (M)
+       events; times in microseconds.
     """
     more = sorted(activities, key=lambda each: (each.rank, each.lane, each.start))
     lanes = list(dict.fromkeys([COMPUTE, SEND, *sorted({each.lane for each in more})]))
@@ -85,8 +85,8 @@ def task_name(timeline: Timeline, task: int) -> str:
     >>> from netmodel.training.orders import pipeline_order
     >>> from netmodel.training.simulator import Durations, simulate
     >>> order = pipeline_order("1f1b", ranks=2, micro_batches=4)
-    >>> task_name(simulate(order, Durations(forward=1.0, backward=2.0)), 5)
-    'B 2'
+    >>> task_name(simulate(order, Durations(forward=1.0, backward=2.0)), 2)
+    'B 0'
     """
     order = timeline.order
     name = f"{LETTERS[order.kind[task]]} {order.micro_batch[task]}"

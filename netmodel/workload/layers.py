@@ -18,6 +18,10 @@ from netmodel.workload.work import Attention, Gemm, Stream, Work
 
 HALF = 2
 """Bytes of a 16-bit element."""
+EAGER_PASSES = 20
+"""Accesses an inner element of an expert with biases and a clamped gate, which no fused kernel
+serves: two bias additions of both halves (4), two clamps, scale, sigmoid, shift (2 each), two
+products (3 each)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,6 +172,9 @@ def _moe(model: Model, moe: Moe, cut: Cut, strategy: Strategy) -> tuple[list[Gem
         model, "expert", copies / local, moe.ffn, moe.ffn / strategy.etp, count=local, grouped=True
     )
     gemms += routed
+    if model.biases:
+        width = moe.ffn / strategy.etp
+        traffic = traffic + HALF * copies * (EAGER_PASSES * width + 2 * model.hidden)
     if moe.shared:
         width = moe.shared * moe.shared_ffn
         shared, more = _mlp(model, "shared", cut.tokens, width, width / cut.t)

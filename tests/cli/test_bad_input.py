@@ -1,6 +1,7 @@
 """Whatever a user gets wrong is one line on stderr, exit code 2, and no traceback."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -41,7 +42,7 @@ def test_an_unknown_model_offers_the_near_ones(netmodel):
 
 
 def test_an_unknown_thing_to_show_offers_the_near_ones(netmodel):
-    assert "H100-SXM" in refused(netmodel("show", "h100-smx", check=False)).replace("h100", "H100")
+    assert "h100-sxm" in refused(netmodel("show", "h100-smx", check=False))
 
 
 @pytest.fixture
@@ -67,12 +68,12 @@ def test_a_tab_in_yaml_is_named_with_its_line(netmodel, broken_cluster):
 
 
 def test_a_wrong_field_is_named_with_its_line(netmodel, broken_cluster):
-    path = broken_cluster("  family:", "  famly:")
+    path = broken_cluster("  tiers:", "  teirs:")
     done = netmodel("show", path, check=False)
     assert done.returncode == 2
-    number = 1 + path.read_text().split("famly")[0].count("\n")
+    number = 1 + path.read_text().split("teirs")[0].count("\n")
     assert any(
-        f"mine.yaml:{number}" in line and "famly" in line for line in done.stderr.splitlines()
+        f"mine.yaml:{number}" in line and "teirs" in line for line in done.stderr.splitlines()
     )
 
 
@@ -138,8 +139,8 @@ def test_a_model_that_does_not_fit_says_by_how_much_and_what_would(netmodel):
             check=False,
         )
     )
-    assert "over the 80 GB" in line
-    assert "makes it fit" in line
+    assert re.search(r"needs \d+ GB .* \d+ GB more than the 80 GB", line)
+    assert "It fits with " in line
 
 
 def test_what_makes_it_fit_makes_it_fit(netmodel):
@@ -155,11 +156,12 @@ def test_what_makes_it_fit_makes_it_fit(netmodel):
     )
     stated = "tp=1,global_batch=64,zero=1"
     line = refused(netmodel(*arguments, "--strategy", stated, check=False))
-    remedy = line.split(". ")[-1].split(" makes")[0]
-    changes = [part for part in remedy.replace(" with ", " ").split() if "=" in part]
-    fields = dict(part.split("=") for part in [*stated.split(","), *changes])
-    strategy = ",".join(f"{key}={value}" for key, value in fields.items())
-    assert netmodel(*arguments, "--strategy", strategy).returncode == 0
+    offers = line.split("It fits with ")[1].rstrip(".").split(" or with ")
+    assert offers
+    for offer in offers:
+        fields = dict(part.split("=") for part in [*stated.split(","), *offer.split(",")])
+        strategy = ",".join(f"{key}={value}" for key, value in fields.items())
+        assert netmodel(*arguments, "--strategy", strategy).returncode == 0
 
 
 def test_an_unknown_suffix_is_refused_before_any_work(netmodel):

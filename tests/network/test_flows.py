@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from netmodel.errors import InputError
 from netmodel.network import flows as flows_room
 from netmodel.network.flow_case import parse_case, read_case
-from netmodel.network.flows import simulate
+from netmodel.network.flows import simulate_flows
 from netmodel.network.maxmin import maxmin_rates
 
 ORACLE = Path(__file__).parents[1] / "data" / "flow_oracle"
@@ -79,7 +79,7 @@ def test_flows_end_as_if_all_were_rated_anew_at_every_event(load, engine):
     capacity, latency, routes, size, start = load
     with pytest.MonkeyPatch.context() as patch:
         only(patch, engine)
-        ends = simulate(capacity, latency, *rows(routes), size, start)
+        ends = simulate_flows(capacity, latency, *rows(routes), size, start)
     assert ends == pytest.approx(rated_at_every_event(*load), rel=1e-7)
 
 
@@ -91,7 +91,7 @@ def test_handing_over_between_engines_changes_nothing(load, crowd, credit, patie
         patch.setattr(flows_room, "CROWD", crowd)
         patch.setattr(flows_room, "CREDIT", credit)
         patch.setattr(flows_room, "PATIENCE", patience)
-        ends = simulate(capacity, latency, *rows(routes), size, start)
+        ends = simulate_flows(capacity, latency, *rows(routes), size, start)
     assert ends == pytest.approx(rated_at_every_event(*load), rel=1e-7)
 
 
@@ -100,7 +100,7 @@ def test_handing_over_between_engines_changes_nothing(load, crowd, credit, patie
 def test_no_link_carries_its_flows_sooner_than_it_can(load):
     """From the first that joins to the last that ends, a link needs bytes over bandwidth."""
     capacity, latency, routes, size, start = load
-    ends = simulate(capacity, latency, *rows(routes), size, start)
+    ends = simulate_flows(capacity, latency, *rows(routes), size, start)
     joins = start + np.array([latency[route].sum() for route in routes])
     for link in range(len(capacity)):
         on = [flow for flow, route in enumerate(routes) if link in route]
@@ -115,7 +115,7 @@ def test_no_link_carries_its_flows_sooner_than_it_can(load):
 def test_a_link_with_work_never_rests(flows):
     """Whoever shares it, one link ends its last byte when a queue would."""
     size, start = np.array(flows).T
-    ends = simulate([2.0], [0.0], *rows([[0]] * len(flows)), size, start)
+    ends = simulate_flows([2.0], [0.0], *rows([[0]] * len(flows)), size, start)
     clock = 0.0
     for at, each in sorted(zip(start, size, strict=True)):
         clock = max(clock, at) + each / 2.0
@@ -131,8 +131,10 @@ def test_names_and_order_change_nothing(load, random):
     random.shuffle(order)
     inverse = np.argsort(names)
     shuffled = rows([[names[link] for link in routes[flow]] for flow in order])
-    ends = simulate(capacity, latency, *rows(routes), size, start)
-    again = simulate(capacity[inverse], latency[inverse], *shuffled, size[order], start[order])
+    ends = simulate_flows(capacity, latency, *rows(routes), size, start)
+    again = simulate_flows(
+        capacity[inverse], latency[inverse], *shuffled, size[order], start[order]
+    )
     assert again == pytest.approx(ends[order], rel=1e-9)
 
 
@@ -140,8 +142,8 @@ def test_names_and_order_change_nothing(load, random):
 @given(loads(), st.sampled_from([1e-3, 8.0, 1e9]))
 def test_bytes_and_bandwidths_in_another_unit_end_at_the_same_time(load, unit):
     capacity, latency, routes, size, start = load
-    ends = simulate(capacity, latency, *rows(routes), size, start)
-    again = simulate(capacity * unit, latency, *rows(routes), size * unit, start)
+    ends = simulate_flows(capacity, latency, *rows(routes), size, start)
+    again = simulate_flows(capacity * unit, latency, *rows(routes), size * unit, start)
     assert again == pytest.approx(ends, rel=1e-9)
 
 
@@ -151,7 +153,9 @@ def test_every_flow_ends_when_simgrid_says(path, engine):
     open_file = gzip.open if path.suffix == ".gz" else open
     with open_file(path, "rb") as file:
         published = json.load(file)["oracle"]["finish_s"]
-    ends = simulate(case.capacity, case.latency, case.indptr, case.links, case.size, case.start)
+    ends = simulate_flows(
+        case.capacity, case.latency, case.indptr, case.links, case.size, case.start
+    )
     assert ends == pytest.approx(np.array(published), rel=1e-9)
 
 
@@ -163,7 +167,7 @@ def test_engines_agree_and_the_compiled_one_to_the_last_bit(engine):
     for each in ("links", engine):
         with pytest.MonkeyPatch.context() as patch:
             only(patch, each)
-            ends.append(simulate(*load).tolist())
+            ends.append(simulate_flows(*load).tolist())
     assert ends[0] == pytest.approx(ends[1], rel=1e-12 if engine == "arrays" else 0, abs=0)
 
 
@@ -175,46 +179,84 @@ def test_a_dumbbell_ends_its_short_flow_first(engine):
     """100 B and 300 B at 5 B/s each; from 20 s on the long one has 10 B/s."""
     routes = [[0, 2, 3], [1, 2, 4]]
     capacity = [50.0, 50, 10, 50, 50]
-    ends = simulate(capacity, np.zeros(5), *rows(routes), [100.0, 300.0], 0.0)
+    ends = simulate_flows(capacity, np.zeros(5), *rows(routes), [100.0, 300.0], 0.0)
     assert ends.tolist() == [20.0, 40.0]
 
 
 def test_a_parking_lot_frees_the_long_flow_when_its_last_neighbour_ends(engine):
     """The long flow has 5 B/s while any neighbour stays: 100 B by 20 s, 100 B more by 30 s."""
     routes = [[0, 1, 2], [0], [1], [2]]
-    ends = simulate(np.full(3, 10.0), np.zeros(3), *rows(routes), [200.0, 25, 50, 100], 0.0)
+    ends = simulate_flows(np.full(3, 10.0), np.zeros(3), *rows(routes), [200.0, 25, 50, 100], 0.0)
     assert ends.tolist() == [30.0, 5.0, 10.0, 20.0]
 
 
 def test_a_late_flow_slows_an_early_one(engine):
-    ends = simulate([10.0], [0.0], *rows([[0], [0]]), [100.0, 100.0], [0.0, 5.0])
+    ends = simulate_flows([10.0], [0.0], *rows([[0], [0]]), [100.0, 100.0], [0.0, 5.0])
     assert ends.tolist() == [15.0, 20.0]
 
 
 def test_latency_delays_when_a_flow_begins_to_share_and_nothing_else(engine):
     """The far flow joins at 5 s, so this is the case above."""
-    ends = simulate(np.array([10.0, 99]), [0.0, 5.0], *rows([[0], [1, 0]]), [100.0, 100.0], 0.0)
+    ends = simulate_flows(
+        np.array([10.0, 99]), [0.0, 5.0], *rows([[0], [1, 0]]), [100.0, 100.0], 0.0
+    )
     assert ends.tolist() == [15.0, 20.0]
 
 
 def test_a_bottleneck_that_ends_moves_the_next_one(engine):
     """Link 0: 3 B/s each for a, b, c; link 1 leaves d 17 B/s, until c ends and d has all 20."""
     routes = [[0], [0], [0, 1], [1]]
-    ends = simulate([9.0, 20.0], np.zeros(2), *rows(routes), [90.0, 90, 30, 370], 0.0)
+    ends = simulate_flows([9.0, 20.0], np.zeros(2), *rows(routes), [90.0, 90, 30, 370], 0.0)
     assert ends == pytest.approx([70 / 3, 70 / 3, 10.0, 20.0], rel=1e-12)
 
 
 def test_a_flow_without_links_or_bytes_ends_when_it_joins():
-    ends = simulate([10.0], [2.0], *rows([[], [0], [0]]), [100.0, 0.0, 10.0], [1.0, 1.0, 1.0])
+    ends = simulate_flows([10.0], [2.0], *rows([[], [0], [0]]), [100.0, 0.0, 10.0], [1.0, 1.0, 1.0])
     assert ends.tolist() == [1.0, 3.0, 4.0]
 
 
+def test_a_clock_that_counts_from_1970_costs_no_digits(engine):
+    """A microsecond apart at 1.7e9 s: the second still finds the first one active."""
+    start = 1.7e9 + np.array([0.0, 2.0**-20])
+    ends = simulate_flows([1e9], [0.0], *rows([[0], [0]]), [8000.0, 8000.0], start)
+    assert ends - 1.7e9 == pytest.approx([15e-6, 16e-6], abs=3e-7)
+
+
+def test_a_sprayed_flow_uses_each_path_for_its_part(engine):
+    """Half of a crosses each of two links of 10, b the one and c the other: 6.67 B/s for all."""
+    indptr, links = rows([[0, 1], [0], [1]])
+    parts = [0.5, 0.5, 1.0, 1.0]
+    capacity, latency = [10.0, 10.0], [2.0, 4.0]
+    alone = simulate_flows(capacity, latency, [0, 2], [0, 1], 100.0, 0.0, parts=[0.5, 0.5])
+    assert alone == pytest.approx([3.0 + 100 / 20])
+    ends = simulate_flows(
+        capacity, [0.0, 0.0], indptr, links, [100.0, 50.0, 100.0], 0.0, parts=parts
+    )
+    assert ends == pytest.approx([15.0, 7.5, 15.0])
+
+
+@settings(max_examples=50, deadline=None)
+@given(loads(), st.integers(1, 4), st.sampled_from(ENGINES))
+def test_flows_sprayed_over_copies_of_a_fabric_end_as_on_one(load, copies, engine):
+    capacity, latency, routes, size, start = load
+    n = len(capacity)
+    sprayed = [[link + n * copy for copy in range(copies) for link in route] for route in routes]
+    parts = np.full(sum(map(len, sprayed)), 1 / copies)
+    every = (np.tile(capacity / copies, copies), np.tile(latency, copies), *rows(sprayed))
+    with pytest.MonkeyPatch.context() as patch:
+        only(patch, engine)
+        ends = simulate_flows(*every, size, start, parts=parts)
+    assert ends == pytest.approx(
+        simulate_flows(capacity, latency, *rows(routes), size, start), rel=1e-7
+    )
+
+
 def test_no_flows_end_never():
-    assert simulate([1.0], [0.0], *rows([]), [], []).tolist() == []
+    assert simulate_flows([1.0], [0.0], *rows([]), [], []).tolist() == []
 
 
 def test_a_crowd_of_equal_flows_costs_one():
-    ends = simulate([10.0], [0.0], *rows([[0]] * 5000), 2.0, 0.0)
+    ends = simulate_flows([10.0], [0.0], *rows([[0]] * 5000), 2.0, 0.0)
     assert ends == pytest.approx(np.full(5000, 1000.0), rel=1e-12)
 
 
@@ -237,7 +279,7 @@ def fat_tree(ranks, per_leaf):
 def all_to_all(capacity, route, ranks, buffer):
     pairs = [(src, dst) for src in range(ranks) for dst in range(ranks) if src != dst]
     routes = rows([route(src, dst) for src, dst in pairs])
-    return simulate(capacity, np.zeros(len(capacity)), *routes, buffer / ranks, 0.0).max()
+    return simulate_flows(capacity, np.zeros(len(capacity)), *routes, buffer / ranks, 0.0).max()
 
 
 def test_a_ring_all_reduce_around_a_switch_takes_2_36_ms():
@@ -247,7 +289,7 @@ def test_a_ring_all_reduce_around_a_switch_takes_2_36_ms():
     clock = 0.0
     for _ in range(2 * (ranks - 1)):
         latency = np.full(2 * ranks, 250e-9)
-        ends = simulate(np.full(2 * ranks, 50e9), latency, *routes, 64 * MIB / ranks, clock)
+        ends = simulate_flows(np.full(2 * ranks, 50e9), latency, *routes, 64 * MIB / ranks, clock)
         clock = ends.max()
     assert clock == pytest.approx(2.36e-3, rel=0.01)
     assert clock == pytest.approx(14 * (500e-9 + 8 * MIB / 50e9), rel=1e-9)
@@ -278,13 +320,16 @@ def test_an_all_to_all_of_64_ranks_takes_4_70_ms_on_a_4_to_1_fat_tree():
         ({"size": [np.inf]}, "size"),
         ({"start": [np.nan]}, "start"),
         ({"links": [3]}, "links"),
+        ({"parts": [0.0]}, "parts"),
+        ({"size": [1e300], "capacity": [1e-300]}, "size, capacity"),
+        ({"parts": [2.0]}, "parts"),
     ],
 )
 def test_impossible_arrays_are_refused(changes, where):
     given = {"capacity": [1.0], "latency": [0.0], "indptr": [0, 1], "links": [0]}
     given |= {"size": [1.0], "start": [0.0]} | changes
     with pytest.raises(InputError) as caught:
-        simulate(**given)
+        simulate_flows(**given)
     assert caught.value.where == where
 
 

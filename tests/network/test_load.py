@@ -190,6 +190,17 @@ def test_torus_all_to_all_fills_each_axis_evenly(fabric):
         assert loads.bytes == pytest.approx(np.full(network.n_links, 25e6 * 1.2 / 2))
 
 
+@pytest.mark.parametrize("shape", [(4, 4), (5, 3, 2), (8, 4)])
+def test_the_short_cut_for_tori_gives_what_spreading_gives(shape, fabric, monkeypatch):
+    network = compile_network(fabric.torus(shape))
+    sent = patterns.all_to_all(np.arange(len(network.gpus)), 1e9)
+    short = link_loads(network, sent)
+    monkeypatch.setattr("netmodel.network.load.torus_all_to_all", lambda *_: None)
+    assert short.bytes == pytest.approx(link_loads(network, sent).bytes)
+    open_ended = compile_network(fabric.torus(shape, wrap=False))
+    assert link_loads(open_ended, sent).time > short.time
+
+
 def test_valiant_spreads_what_is_adverse_for_minimal_routes(fabric):
     """All of a group sends to the next group: one cable, or all of them through detours."""
     network = compile_network(fabric.dragonfly())

@@ -135,6 +135,15 @@ def test_all_to_all_on_a_torus_is_bound_by_its_bisection(shape, fabric):
     assert found.uniform_bandwidth[0] == pytest.approx(cut * (chips - 1) / (chips / 2) ** 2)
 
 
+@pytest.mark.parametrize("shape", [(4, 4, 8), (8, 4, 4), (3, 5), (2, 4, 6), (4, 1, 4)])
+@pytest.mark.parametrize("wrap", [True, False])
+def test_a_grid_is_found_in_a_graph_that_lost_its_indices(shape, wrap, fabric):
+    wiring = fabric.torus(shape, wrap=wrap)
+    flat = fabric.wire(to_networkx(wiring))
+    assert flat.blocks[0].shape == (int(np.prod(shape)),)
+    assert tiers(flat).uniform_bandwidth == pytest.approx(tiers(wiring).uniform_bandwidth)
+
+
 def test_all_to_all_on_a_balanced_dragonfly(fabric):
     """The rate that fills the cables when all shortest paths of all router pairs are counted."""
     graph = fabric.dragonfly()

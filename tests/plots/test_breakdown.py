@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from netmodel.plots import plot_memory, plot_waterfall, step_figure
 
-STEP = {"compute_mlp": 3.0, "ep_dispatch": 0.5, "bubble": 0.4, "optimizer": 0.1, "pp": 1e-9}
+STEP = {"gemm": 3.0, "ep": 0.5, "bubble": 0.4, "optimizer": 0.1, "pp": 1e-9}
 
 
 def test_each_part_starts_where_the_one_before_ends():
@@ -20,13 +20,13 @@ def test_each_part_starts_where_the_one_before_ends():
 
 def test_a_part_of_no_size_is_left_out():
     names = [label.get_text() for label in plot_waterfall(STEP).get_yticklabels()]
-    assert names == ["compute mlp", "optimizer", "EP dispatch", "bubble", "step"]
+    assert names == ["matrix products", "expert parallel (EP)", "bubble", "optimizer", "step"]
 
 
 def test_hidden_communication_stands_apart_from_the_sum():
-    ax = plot_waterfall(STEP, hidden={"dp_all_gather": 0.7})
+    ax = plot_waterfall(STEP, hidden={"dp": 0.7})
     names = [label.get_text() for label in ax.get_yticklabels()]
-    assert names[-2:] == ["step", "hidden: DP all gather"]
+    assert names[-2:] == ["step", "hidden: data parallel (DP)"]
 
 
 @given(st.lists(st.floats(0, 1e11), min_size=1, max_size=6), st.floats(1e9, 2e11))

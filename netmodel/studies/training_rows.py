@@ -1,0 +1,414 @@
+"""Published training rows as questions: model, fabric, layout and software of each.
+
+A row's own columns come first, then the catalog's model of that name; what the source leaves out
+of the layout is the framework's documented default, and said so in ``assumptions``. Of the source
+only the software and its release enter.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from netmodel.catalog import accelerator, model_config
+from netmodel.catalog.accelerators import Accelerator
+from netmodel.errors import InputError
+from netmodel.training.frameworks import Software, software
+from netmodel.workload import Model, Moe, Strategy, flops_per_token, model_from_config
+
+DATA = Path(__file__).parents[1] / "catalog" / "data" / "measured" / "training_measured.csv"
+Row = Mapping[str, str]
+
+SOURCES = (
+    (r"llm-foundry", "llm-foundry", ""),
+    (r"vTrain", "megatron-deepspeed", ""),
+    (r"bigscience", "bigscience", ""),
+    (r"Megatron-Bridge", "megatron-bridge", r"(?:NeMo )?container (\d+\.\d+)"),
+    (r"dgxc-benchmarking", "nemo", r"v(\d+\.\d+)"),
+    (r"NeMo-Framework-Launcher", "nemo", r"\((\d{4}-\d\d)"),
+    (r"NVIDIA/NeMo|NeMo \d", "nemo", r"NeMo (\d+\.\d+)"),
+    (r"training_results.*NVIDIA", "mlperf", r"ngc(\d+\.\d+)"),
+    (r"training_results.*Google|maxtext", "maxtext", ""),
+    (r"SC21|2104\.04473", "megatron-lm", "2021"),
+    (r"2205\.05198", "megatron-lm", "2022"),
+    (r"Megatron-LM", "megatron-lm", r"(20\d\d-\d\d)"),
+    (r"2407\.21783", "meta-llama", ""),
+    (r"DeepSeek-V3|2412\.19437", "hai-llm", "2024.12"),
+    (r"DeepSeek-V2|2405\.04434", "hai-llm", "2024.04"),
+    (r"2408\.14158|2401\.066", "hai-llm", "2023.1"),
+    (r"torchtitan", "torchtitan", ""),
+    (r"[Dd]eep[Ss]peed", "megatron-deepspeed", ""),
+)
+"""Who published, the framework they ran, and how its release is written (or which it was)."""
+
+GATED = re.compile(r"llama|qwen|deepseek|grok|mixtral|gpt-oss|gemma|mistral|kimi|glm")
+VOCABULARIES = {
+    "bloom": 250880,
+    "llama2": 32000,
+    "llama-2": 32000,
+    "llama3": 128256,
+    "nemotron": 256000,
+}
+GPT_VOCABULARY = 51200
+"""GPT-2's 50,257 tokens, padded by Megatron to a multiple of 128 x 8."""
+HEAD = 128
+"""Head size of a model that does not state its heads."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """One row, ready to be timed.
+
+    Attributes
+    ----------
+    id, series : str
+    model : Model
+    gpu : Accelerator
+    gpus_per_node : int or None
+        As stated; None for the usual node.
+    nic_bandwidth : float or None
+        Network of one GPU, one direction [B/s], as stated.
+    strategy : Strategy
+    software : Software
+    seq_len, gpus : int
+    metric : str
+        What the source printed.
+    measured : float
+        The printed number, in the metric's unit.
+    tokens : float
+        Tokens that ``gpu_hours`` are about.
+    assumptions : tuple of str
+        What the source left out and was filled in.
+    """
+
+    id: str
+    series: str
+    model: Model
+    gpu: Accelerator
+    gpus_per_node: int | None
+    nic_bandwidth: float | None
+    strategy: Strategy
+    software: Software
+    seq_len: int
+    gpus: int
+    metric: str
+    measured: float
+    tokens: float
+    assumptions: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A row whose source leaves out what a step time needs."""
+
+    id: str
+    series: str
+    metric: str
+    measured: float
+    reason: str
+
+
+def read_rows(path: str | Path = DATA) -> list[dict[str, str]]:
+    """Read a CSV in the schema of ``training_measured.csv``."""
+    with Path(path).open(newline="", encoding="utf-8") as lines:
+        return list(csv.DictReader(lines))
+
+
+def cases(path: str | Path = DATA) -> list[Case | Skipped]:
+    """Read every row as a case, or the reason why it cannot be one."""
+    return [case(row) for row in read_rows(path)]
+
+
+def case(row: Row) -> Case | Skipped:
+    """Read one row."""
+    try:
+        return _case(row)
+    except InputError as error:
+        return Skipped(row["id"], row["series"], row["metric"], float(row["value"]), str(error))
+
+
+def _case(row: Row) -> Case:
+    said: list[str] = []
+    gpu = accelerator(_need(row, "gpu"))
+    code = software_of_row(row)
+    model = model_of_row(row, code, said)
+    seq_len = int(float(_need(row, "seq_len")))
+    strategy, gpus = strategy_of_row(row, model, code, said)
+    return Case(
+        id=row["id"],
+        series=row["series"],
+        model=model,
+        gpu=gpu,
+        gpus_per_node=_int(row, "gpus_per_node"),
+        nic_bandwidth=_float(row, "nic_GBps_per_gpu", 1e9),
+        strategy=strategy,
+        software=code,
+        seq_len=seq_len,
+        gpus=gpus,
+        metric=row["metric"],
+        measured=float(row["value"]),
+        tokens=_tokens(row),
+        assumptions=tuple(said),
+    )
+
+
+def _need(row: Row, column: str) -> str:
+    if not row.get(column):
+        raise InputError(f"the source does not state {column}")
+    return row[column]
+
+
+def _float(row: Row, column: str, unit: float = 1.0) -> float | None:
+    return float(row[column]) * unit if row.get(column) else None
+
+
+def _int(row: Row, column: str) -> int | None:
+    return int(float(row[column])) if row.get(column) else None
+
+
+def software_of_row(row: Row) -> Software:
+    """Tell the framework and its release from the source."""
+    text = f"{row.get('source', '')} {row.get('notes', '')}"
+    for pattern, framework, version in SOURCES:
+        if re.search(pattern, row.get("source", "")):
+            found = re.search(version, text) if "(" in version else None
+            release = found.group(1).replace("-", ".") if found else ""
+            chosen = software(framework, release if "(" in version else version)
+            if "tokendrop" in text:  # padded to a capacity, which only the plain all-to-all does
+                return replace(chosen, dispatcher="alltoall")
+            return replace(chosen, dispatcher="deepep") if "dropless" in text else chosen
+    return software()
+
+
+def model_of_row(row: Row, code: Software, said: list[str]) -> Model:
+    """Build the model from the row's columns, and the catalog's of that name where it has one."""
+    name = row["model"]
+    base = _catalog_model(name)
+    columns = {
+        "layers": _int(row, "n_layers"),
+        "hidden": _int(row, "hidden"),
+        "heads": _int(row, "n_heads"),
+        "kv_heads": _int(row, "n_kv_heads"),
+        "head_dim": _int(row, "head_dim"),
+        "vocab": _int(row, "vocab"),
+        "ffn": _int(row, "ffn_hidden"),
+    }
+    stated = {key: value for key, value in columns.items() if value is not None}
+    if base is None or base.hidden != stated.get("hidden", base.hidden):
+        model = _own_model(row, stated, said)
+    else:
+        if base.mla is not None:
+            stated.pop("kv_heads", None)
+            stated.pop("head_dim", None)
+        if base.moe is not None and base.dense_layers == 0:
+            stated.pop("ffn", None)
+        if "heads" in stated and base.kv_heads == base.heads:
+            stated.setdefault("kv_heads", stated["heads"])
+        if "heads" in stated and base.heads * base.head_dim == base.hidden:
+            stated.setdefault("head_dim", base.hidden // stated["heads"])
+        model = replace(base, **stated)
+    multi = model.mtp if code.framework == "hai-llm" else 0
+    if "w/ MTP" in row.get("notes", ""):
+        multi = 1
+    return replace(model, mtp=multi)
+
+
+@lru_cache(maxsize=128)
+def _catalog_model(name: str) -> Model | None:
+    try:
+        return model_from_config(model_config(name), name)
+    except InputError:
+        return None
+
+
+def _own_model(row: Row, stated: dict[str, int], said: list[str]) -> Model:
+    """Build a model that the catalog does not know from its columns alone."""
+    name = row["model"].lower()
+    _need(row, "hidden")
+    hidden = stated["hidden"]
+    gated = bool(GATED.search(name))
+    if "heads" not in stated:
+        stated["heads"] = _near_divisor(hidden, hidden / stated.get("head_dim", HEAD))
+        said.append(f"{stated['heads']} heads")
+    heads = stated["heads"]
+    stated.setdefault("kv_heads", heads)
+    stated.setdefault("head_dim", hidden // heads)
+    if "vocab" not in stated:
+        near = [size for prefix, size in VOCABULARIES.items() if name.startswith(prefix)]
+        stated["vocab"] = near[0] if near else GPT_VOCABULARY
+        said.append(f"vocabulary of {stated['vocab']:,}")
+    stated.setdefault("ffn", 4 * hidden)
+    if "layers" not in stated:
+        stated["layers"] = _layers_of(row, stated, gated)
+        said.append(f"{stated['layers']} layers")
+    gpt = name.startswith(("gpt", "bloom", "mpt"))
+    moe = None
+    if row.get("n_experts"):
+        moe = Moe(
+            experts=int(float(row["n_experts"])),
+            top_k=int(float(_need(row, "top_k"))),
+            ffn=_int(row, "moe_ffn_hidden") or stated["ffn"],
+        )
+    return Model(
+        name=row["model"],
+        gated=gated,
+        tied=gpt,
+        norm="layernorm" if gpt else "rmsnorm",
+        biases=gpt,
+        positions=2048 if gpt and not name.startswith("bloom") else 0,
+        rotary=not gpt,
+        moe=moe,
+        **stated,
+    )
+
+
+def _layers_of(row: Row, stated: Mapping[str, int], gated: bool) -> int:
+    """Depth that a dense model's stated parameter count implies."""
+    if not row.get("params_total_B") or row.get("n_experts"):
+        _need(row, "n_layers")
+    hidden = stated["hidden"]
+    attention = 2 * hidden * stated["head_dim"] * (stated["heads"] + stated["kv_heads"])
+    one = attention + (3 if gated else 2) * hidden * stated["ffn"]
+    return round((float(row["params_total_B"]) * 1e9 - stated["vocab"] * hidden) / one)
+
+
+def _near_divisor(number: int, wish: float) -> int:
+    """Divisor of a number that is nearest to a wish."""
+    divisors = [each for each in range(1, number + 1) if number % each == 0]
+    return min(divisors, key=lambda each: abs(math.log(each / wish)))
+
+
+def strategy_of_row(
+    row: Row, model: Model, code: Software, said: list[str]
+) -> tuple[Strategy, int]:
+    """Read the layout; what is left out is the framework's default."""
+    defaults = code.defaults
+    tp, pp = _degree(row, "tp"), _degree(row, "pp")
+    cp, ep = _int(row, "cp") or 1, _int(row, "ep") or 1
+    if row["metric"] == "gpu_hours" and not row.get("n_gpus") and row.get("pp"):
+        gpus = 2048
+        said.append("2,048 GPUs")
+    else:
+        gpus = int(float(_need(row, "n_gpus")))
+    if gpus % (tp * pp * cp):
+        raise InputError(f"tp x pp x cp = {tp * pp * cp} does not divide n_gpus = {gpus}")
+    dp = gpus // (tp * pp * cp)
+    batch = int(float(_need(row, "global_batch")))
+    micro = _int(row, "micro_batch")
+    if micro is None:
+        micro = defaults["micro_batch"]
+        said.append(f"micro-batch of {micro}")
+    each = batch / dp
+    rounds = max(1, math.ceil(each / micro - 1e-9))
+    vpp = _int(row, "vpp") or _usual_chunks(row, model, code, pp, said)
+    stated = row.get("fsdp_or_zero", "").lower()
+    zero = _zero(stated, defaults["zero"])
+    sp = row.get("sp", "")
+    etp = tp if model.moe and model.moe.experts <= 8 and ep * tp <= tp * dp * cp and tp > 1 else 1
+    if "expert-TP=1" in row.get("notes", ""):
+        etp = 1
+    schedule = "interleaved" if vpp > 1 else "1f1b"
+    if code.framework == "hai-llm" and code.version:
+        schedule = {"2024.12": "dualpipe", "2024.04": "zb-h1"}.get(code.version, schedule)
+    strategy = Strategy(
+        tp=tp, pp=pp, dp=dp, cp=cp, ep=ep, etp=etp, vpp=vpp,
+        micro_batch=each / rounds if each % rounds else int(each // rounds),
+        global_batch=batch,
+        zero=zero,
+        recompute=row.get("recompute") or defaults["recompute"],
+        sequence_parallel=tp > 1 and (sp not in ("0", "0.0") if sp else defaults["sequence_parallel"]),
+        schedule=schedule,
+        overlap_dp=defaults["overlap_dp"],
+        overlap_tp=defaults["overlap_tp"],
+        overlap_ep=defaults["overlap_ep"],
+        balanced_stages=defaults["balanced_stages"],
+        context=defaults["context"],
+        precision=_precision(row, said),
+    )  # fmt: skip
+    return strategy, gpus
+
+
+def _degree(row: Row, column: str) -> int:
+    """Read a degree that a step time cannot do without; DeepSeek's reports name all they use."""
+    if not row.get(column) and row["metric"] == "gpu_hours" and row.get("pp"):
+        return 1
+    return int(float(_need(row, column)))
+
+
+def _usual_chunks(row: Row, model: Model, code: Software, pp: int, said: list[str]) -> int:
+    """Virtual stages where the source states none."""
+    depth = code.defaults["layers_per_chunk"]
+    if pp == 1 or not depth:
+        return 1
+    wish = max(1.0, model.layers / pp / depth)
+    chunks = int(round(wish))
+    said.append(f"{chunks} virtual stages")
+    return chunks
+
+
+def _zero(text: str, default: int) -> int:
+    if "not resharded" in text:
+        return 2
+    if "fsdp" in text or "zero3" in text:
+        return 3
+    if "zero1" in text or "distributed optimizer" in text:
+        return 1
+    return default
+
+
+def _precision(row: Row, said: list[str]) -> str:
+    text = row.get("precision", "")
+    if text in ("bf16", "fp16", "fp8", "fp4"):
+        return text
+    if text:
+        raise InputError(f"precision {text!r} is not one of bf16, fp16, fp8, fp4")
+    said.append("bf16")
+    return "bf16"
+
+
+def _tokens(row: Row) -> float:
+    """Tokens that a printed number of GPU-hours is about."""
+    found = re.search(r"([\d.]+)T tokens", row.get("notes", ""))
+    return float(found.group(1)) * 1e12 if found else 1e12
+
+
+def hardware_flops(case: Case) -> float:
+    """FLOPs of one token as the row's source counts them."""
+    framework, version = case.software.framework, case.software.version
+    causal = framework in ("megatron-bridge", "torchtitan")
+    flops = float(flops_per_token(case.model, case.seq_len, causal=causal))
+    if framework == "megatron-lm" and version == "2021":
+        h, v = case.model.hidden, case.model.vocab
+        layers, s = case.model.layers, case.seq_len
+        return 96.0 * layers * h * h * (1 + s / (6 * h) + v / (16 * layers * h))
+    return flops
+
+
+def metric_of(case: Case, step_time: Any) -> Any:
+    """Say a step time in the row's own metric."""
+    tokens = case.strategy.global_batch * case.seq_len
+    rate = tokens / (step_time * case.gpus)
+    if case.metric == "step_time_s":
+        return step_time
+    if case.metric == "tokens_per_s_per_gpu":
+        return rate
+    if case.metric == "tflops_per_gpu":
+        return rate * hardware_flops(case) / 1e12
+    if case.metric == "mfu_pct":
+        return 100 * rate * hardware_flops(case) / case.gpu.rate("bf16")
+    if case.metric == "gpu_hours":
+        return case.tokens / rate / 3600
+    raise InputError(f"metric {case.metric!r} is not known")
+
+
+def measured_step_time(case: Case) -> float:
+    """Turn the printed number into the step time it implies [s]."""
+    if case.metric in ("step_time_s", "gpu_hours"):
+        return case.measured / float(metric_of(case, 1.0))
+    return float(metric_of(case, 1.0)) / case.measured
