@@ -35,7 +35,7 @@ WORDS = {
 @click.option(
     "--cluster",
     metavar="NAME|FILE",
-    help="Design of the system; a shipped one with the same GPU when left out.",
+    help="Design of the system; the only shipped one with its GPU when left out.",
 )
 @click.option("--collective", "kind", type=click.Choice(KINDS), help="When a log does not say.")
 @click.option("--gpus", type=COUNT, metavar="N", help="When a log does not say.")

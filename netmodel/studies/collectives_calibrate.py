@@ -95,7 +95,7 @@ def calibrate_nccl_tests(
     logs : sequence of path
         Output of nccl-tests, text or JSON.
     cluster : str, optional
-        Design of the system; the shipped one with the same GPU when left out.
+        Design of the system; the only shipped one with the same GPU when left out.
     kind, gpus : str, int, optional
         What the logs do not say.
 
@@ -183,12 +183,12 @@ def calibrate_nccl_tests(
 
 
 def design_of(run: Run) -> str:
-    """Shipped cluster whose GPU is that of a log.
+    """Name the only shipped cluster whose GPU is that of a log.
 
     Raises
     ------
     InputError
-        When the log names no GPU, or no shipped cluster has it.
+        When the log names no GPU, or not exactly one shipped cluster has it.
     """
     from netmodel.topology import cluster_names, load_cluster
 
@@ -201,9 +201,13 @@ def design_of(run: Run) -> str:
         wanted = next(
             (name for word in run.gpu.replace("-", " ").split() for name in _named(word)), ""
         )
-    for name in cluster_names():
-        if wanted and load_cluster(name).accelerator.name == wanted:
-            return name
+    able = [name for name in cluster_names() if load_cluster(name).accelerator.name == wanted]
+    if len(able) == 1:
+        return able[0]
+    if able:
+        found = f"{len(able)} shipped clusters have the GPU {run.gpu!r}"
+        choice = f"Add --cluster with one of {', '.join(able)}, or your own."
+        raise InputError(found, where=run.source, remedy=choice)
     raise InputError(f"no shipped cluster has the GPU {run.gpu!r}", where=run.source, remedy=remedy)
 
 
