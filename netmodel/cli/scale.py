@@ -133,14 +133,15 @@ def _tables(curve: Scaling) -> list[Table]:
                 str(point.bottleneck["tier"]),
             )
         )
+    shown = 4 if any(choice.why for choice in curve.choices) else 3
     layouts = [
-        (f"{point.gpus:,}", layout_text(choice.strategy), choice.origin, choice.why)
+        (f"{point.gpus:,}", layout_text(choice.strategy), choice.origin, choice.why)[:shown]
         for point, choice in zip(curve.points, curve.choices, strict=True)
     ]
     columns = ("GPUs", "step", "tokens/s/GPU", "MFU", "efficiency", *GROUPS, "waits for")
     return [
         Table(title=f"{curve.model}. {curve.setting}", columns=columns, rows=rows),
-        Table(columns=("GPUs", "layout", "from", "why not as published"), rows=layouts),
+        Table(columns=("GPUs", "layout", "from", "why not as published")[:shown], rows=layouts),
     ]
 
 
