@@ -26,7 +26,23 @@ KINDS = (
     "dispatch",
     "combine",
 )
-ALGORITHMS = ("auto", "ring", "tree", "nvls", "nvls_tree", "collnet", "pairwise", "p2p")
+ALGORITHMS = (
+    "auto",
+    "ring",
+    "tree",
+    "nvls",
+    "nvls_tree",
+    "collnet",
+    "pat",
+    "pairwise",
+    "p2p",
+    "hierarchical",
+    "halving_doubling",
+    "recursive_doubling",
+    "bruck",
+    "one_shot",
+    "two_shot",
+)
 PROTOCOLS = ("auto", "ll", "ll128", "simple")
 MICRO = 1e6
 GIGA = 1e9

@@ -1,0 +1,68 @@
+"""Bruck: in step k send to the rank 2**k on what it and those behind it lack."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from netmodel.collectives.group import Group
+from netmodel.collectives.real import ceil_log2
+from netmodel.collectives.recursive_doubling import tier_hops
+from netmodel.collectives.schedule import Step, step
+from netmodel.collectives.traffic import Traffic
+
+NAME = "bruck"
+KINDS = frozenset({"all_gather", "all_to_all"})
+PROTOCOLS = ("ll", "simple")
+
+
+def traffic(kind: str, size: Any, group: Group) -> Traffic:
+    r"""Count :math:`\lceil\log_2 n\rceil` steps.
+
+    An all-to-all moves half of the buffer in each, so it pays only where messages are tiny; an
+    all-gather moves :math:`S(n-1)/n` in all, doubling with distance. Steps that reach less far than
+    a unit is wide cross its edge in part: a distance d leaves a unit of m for d/m of its members.
+
+    References
+    ----------
+    .. [1] J. Bruck et al., "Efficient algorithms for all-to-all communications in multiport
+       message-passing systems", IEEE TPDS 8(11), 1997.
+    """
+    n = group.ranks
+    every = ceil_log2(n)
+    if kind == "all_to_all":
+        moved = 0.5 * size * every
+        beyond = tuple(
+            0.5 * size * ((below - 1.0) / below + every - ceil_log2(below)) for below in group.below
+        )
+    else:
+        moved = size * (n - 1) / n
+        beyond = tuple(
+            size / n * ((below * below - 1.0) / (3.0 * below) + n - below) for below in group.below
+        )
+    return Traffic(
+        steps=ceil_log2(group.local),
+        hops=tier_hops(group, 1),
+        port=moved * ((group.local > 1) * 1),
+        egress=tuple(
+            each * ((branches > 1) * 1)
+            for each, branches in zip(beyond, group.branches, strict=True)
+        ),
+        copy=size / n,
+    )
+
+
+def schedule(kind: str, ranks: int, local: int = 1) -> list[Step]:
+    """Write out the steps; an all-to-all forwards the blocks whose distance has bit k set."""
+    rank = np.arange(ranks)
+    steps = []
+    for k in range((ranks - 1).bit_length()):
+        reach = 1 << k
+        blocks = (
+            int(np.count_nonzero(rank & reach))
+            if kind == "all_to_all"
+            else min(reach, ranks - reach)
+        )
+        steps.append(step(rank, (rank + reach) % ranks, blocks / ranks))
+    return steps
