@@ -18,6 +18,7 @@ from netmodel.collectives.ops import KINDS, Operation, bus_factor
 from netmodel.collectives.real import choose, is_plain, plain
 from netmodel.collectives.schedule import Step
 from netmodel.collectives.select import ALGORITHMS, select
+from netmodel.collectives.uneven import uneven_all_to_all
 from netmodel.errors import InputError, unknown_name
 from netmodel.network.tiers import Span
 
@@ -37,6 +38,7 @@ __all__ = [
     "moe_library",
     "schedule",
     "time",
+    "uneven_all_to_all",
     "vector_bytes",
 ]
 
