@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from netmodel.catalog import accelerator
 from netmodel.training.factors import factors, rates
 from netmodel.training.frameworks import software

@@ -3,7 +3,6 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from netmodel.errors import InputError
 from netmodel.training.pipeline import bubble
 

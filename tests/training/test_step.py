@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-
 from netmodel.errors import InputError
 from netmodel.training import step
 from netmodel.workload import Strategy, load_model
