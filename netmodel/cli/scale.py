@@ -60,11 +60,15 @@ def scale(
       netmodel scale --cluster deepseek-h800-mpft --model deepseek-v3 --gpus 256..65536
     """
     from netmodel.cli import question
+    from netmodel.cli.progress import progress
     from netmodel.studies.scale import scale as scale_study
 
     fabric, shape = question.load(cluster, model, overrides)
     request = question.request(**layout)
-    curve = scale_study(shape, fabric, gpus, request, mode=mode, fidelity=fidelity)
+    with progress("sizes") as report:
+        curve = scale_study(
+            shape, fabric, gpus, request, mode=mode, fidelity=fidelity, report=report
+        )
     answer = Answer(
         data=curve.to_dict(),
         rows=_rows(curve),

@@ -264,7 +264,7 @@ def _adapted_layout(
     whole = _settled(fields, software)
     kept: dict[str, Any] = {name: getattr(whole, name) for name in KEPT}
     kept["recompute"] = tuple(dict.fromkeys((whole.recompute, "full")))
-    kept["schedule"] = tuple(dict.fromkeys((whole.schedule, "1f1b", "zb-v")))
+    kept["schedule"] = tuple(dict.fromkeys((whole.schedule, "zb-h1", "zb-v")))
     try:
         best = search(
             model,
