@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from netmodel.collectives.real import larger
+from netmodel.graph import IntArray
 from netmodel.training.frameworks import Software
 from netmodel.training.messages import Message
 from netmodel.workload import (
@@ -23,9 +24,6 @@ from netmodel.workload import (
 )
 from netmodel.workload.demands import heaviest_held
 from netmodel.workload.memory import shard_ranks
-
-Waits = Mapping[tuple[str, str], Any]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
@@ -56,6 +54,10 @@ class Plan:
         Routed experts on one rank.
     gpus : int or array
         GPUs of the job.
+    of_layers : Plan, optional
+        Of many layouts: a plan of the few that differ in their layers.
+    sort : int array, optional
+        Which of them each layout has.
     """
 
     work: Mapping[str, Work]
@@ -75,6 +77,8 @@ class Plan:
     updated: Any
     local_experts: Any
     gpus: Any
+    of_layers: Plan | None = None
+    sort: IntArray | None = None
 
 
 def plan(
@@ -83,8 +87,10 @@ def plan(
     seq_len: Any,
     software: Software,
     messages: tuple[Message, ...],
+    *,
+    work: Mapping[str, Work] | None = None,
 ) -> Plan:
-    """Gather what a step follows from."""
+    """Gather what a step follows from; ``work`` where it is at hand."""
     stages = dealt(model, strategy, software)
     seconds: dict[tuple[str, str, str], Any] = {}
     for each in messages:
@@ -97,7 +103,7 @@ def plan(
     parts = held.shared / shared + held.expert / experts
     spread = (strategy.zero >= 1) * 1.0
     return Plan(
-        work=layer_work(model, strategy, seq_len, software.recipe),
+        work=layer_work(model, strategy, seq_len, software.recipe) if work is None else work,
         stages=stages,
         recomputed=strategy.recomputed,
         schedule=strategy.schedule,
