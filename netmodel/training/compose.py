@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,8 +14,11 @@ from netmodel.training.kernels import Rates
 from netmodel.training.layer import PARTS, Layer, Parts, Totals, layer, totals
 from netmodel.training.overlap import exposed
 from netmodel.training.pipeline import bubble
-from netmodel.training.plan import Plan
+from netmodel.training.plan import Plan, taken
 from netmodel.workload import Stage
+
+CHUNK = 2**15
+"""Layouts added up at a time: their arrays stay in the processor's cache."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,20 +77,28 @@ class Sum:
 
 def step_time(plan: Plan, rates: Rates, factors: Mapping[str, Any]) -> Any:
     """Time one step without its breakdown, to the last bit as :func:`add_up` does [s]."""
-    _, brief = _layers(plan, rates, factors)
-    return _frame(plan, brief, rates, factors).step_time
+    layers, brief = _few(plan, rates, factors)
+    del layers
+    if plan.sort is None:
+        return _frame(plan, brief, rates, factors).step_time
+    seconds = np.empty(plan.sort.shape)
+    for start in range(0, len(seconds), CHUNK):
+        part = slice(start, start + CHUNK)
+        some = taken(replace(plan, of_layers=None), part)
+        mine = {kind: each.at(plan.sort[part]) for kind, each in brief.items()}
+        seconds[part] = _frame(some, mine, rates, factors).step_time
+    return seconds
 
 
 def add_up(plan: Plan, rates: Rates, factors: Mapping[str, Any]) -> Sum:
     """Add up one step; the parts' sum is the step time."""
-    layers, brief = _layers(plan, rates, factors)
+    layers, brief = _few(plan, rates, factors)
     if plan.sort is not None:
         layers = {kind: each.at(plan.sort) for kind, each in layers.items()}
+        brief = {kind: each.at(plan.sort) for kind, each in brief.items()}
     frame = _frame(plan, brief, rates, factors)
     m, slow = plan.micro_batches, frame.slow
-    parts: Parts = {
-        name: m * _held(slow.counts, layers, name, ("dense", "moe")) for name in PARTS
-    }
+    parts: Parts = {name: m * _held(slow.counts, layers, name, ("dense", "moe")) for name in PARTS}
     others = tuple(kind for kind in layers if kind not in ("dense", "moe"))
     parts["head"] = m * sum(_held(slow.counts, layers, name, others) for name in PARTS)
     if plan.schedule == "dualpipe":
@@ -96,9 +107,7 @@ def add_up(plan: Plan, rates: Rates, factors: Mapping[str, Any]) -> Sum:
         pairs = m - _alone(plan)
         parts["interference"] = pairs * (slowed - compute)
         parts["ep"] = frame.steady - m * compute - parts["interference"]
-    hidden = {
-        name: m * _hidden(slow.counts, layers, name) for name in ("tp", "cp", "ep", "dp")
-    }
+    hidden = {name: m * _hidden(slow.counts, layers, name) for name in ("tp", "cp", "ep", "dp")}
     message = _synced(plan)
     parts["dp"] = parts["dp"] + frame.sync
     hidden["dp"] = hidden["dp"] + message - frame.sync
@@ -113,16 +122,13 @@ def add_up(plan: Plan, rates: Rates, factors: Mapping[str, Any]) -> Sum:
     return Sum(frame.step_time, parts, hidden, view)
 
 
-def _layers(
+def _few(
     plan: Plan, rates: Rates, factors: Mapping[str, Any]
 ) -> tuple[dict[str, Layer], dict[str, Totals]]:
-    """Time each kind of layer, and its totals for each layout."""
+    """Time each kind of layer, of many layouts each sort once."""
     own = plan if plan.of_layers is None else plan.of_layers
     layers = {kind: layer(own, kind, rates, factors) for kind in own.work}
-    brief = {kind: totals(each) for kind, each in layers.items()}
-    if plan.sort is not None:
-        brief = {kind: each.at(plan.sort) for kind, each in brief.items()}
-    return layers, brief
+    return layers, {kind: totals(each) for kind, each in layers.items()}
 
 
 def _frame(

@@ -7,8 +7,7 @@ answer is to the last bit that of one layout alone.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,14 +15,26 @@ import numpy as np
 from netmodel.graph import IntArray
 from netmodel.training.frameworks import Software
 from netmodel.training.messages import Message, Wires, messages
-from netmodel.training.plan import Plan, plan
+from netmodel.training.plan import Plan, plan, taken
 from netmodel.workload import Model, Strategy, demands
 
 CUTS = ("tp", "cp", "ep", "etp", "dp", "micro_batch", "zero", "shard")
 """What a layer's kernels and messages follow from."""
 SYNCED = ("tp", "pp", "cp", "dp", "ep", "etp", "zero", "shard", "micro_batch")
 """What the messages once a step follow from."""
-NUMBERS = ("tp", "pp", "dp", "ep", "etp", "cp", "vpp", "micro_batch", "global_batch", "zero", "shard")
+NUMBERS = (
+    "tp",
+    "pp",
+    "dp",
+    "ep",
+    "etp",
+    "cp",
+    "vpp",
+    "micro_batch",
+    "global_batch",
+    "zero",
+    "shard",
+)
 """Fields of a strategy that may be arrays."""
 LARGEST_CODE = 2**62
 
@@ -36,7 +47,8 @@ def is_many(strategy: Strategy) -> bool:
 def spread(strategy: Strategy) -> Strategy:
     """Give every number of a strategy the length of its arrays."""
     values = [np.asarray(getattr(strategy, name)) for name in NUMBERS]
-    return replace(strategy, **dict(zip(NUMBERS, np.broadcast_arrays(*values), strict=True)))
+    same: dict[str, Any] = dict(zip(NUMBERS, np.broadcast_arrays(*values), strict=True))
+    return replace(strategy, **same)
 
 
 def distinct(strategy: Strategy, names: tuple[str, ...]) -> tuple[IntArray, IntArray]:
@@ -62,18 +74,6 @@ def pick(strategy: Strategy, index: IntArray) -> Strategy:
     return replace(strategy, **{name: getattr(strategy, name).ravel()[index] for name in NUMBERS})
 
 
-def taken(value: Any, index: IntArray) -> Any:
-    """Take elements of every array inside a value."""
-    if isinstance(value, np.ndarray):
-        return value[index]
-    if isinstance(value, Mapping):
-        return {key: taken(each, index) for key, each in value.items()}
-    if is_dataclass(value) and not isinstance(value, type):
-        changed = {each.name: taken(getattr(value, each.name), index) for each in fields(value)}
-        return type(value)(**changed)
-    return value
-
-
 def plan_many(
     model: Model, strategy: Strategy, seq_len: Any, software: Software, wires: Wires
 ) -> tuple[Plan, tuple[Message, ...]]:
@@ -84,30 +84,22 @@ def plan_many(
     cut = pick(whole, first)
     cut = replace(cut, vpp=np.ones_like(cut.vpp), pp=np.full_like(cut.pp, 2) if inside else cut.pp)
     asked = demands(model, cut, seq_len, software.recipe)
-    layered = messages(
-        tuple(each for each in asked if each.phase != "step"), model, cut, wires
-    )
+    layered = messages(tuple(each for each in asked if each.phase != "step"), model, cut, wires)
     of_layers = plan(model, cut, seq_len, software, layered)
+    found = _outside(model, whole, seq_len, software, wires)
     edge = of_layers.messages.get(("pp", "edge", "any"))
-    once = _once(model, whole, seq_len, software, wires)
-    found = plan(model, whole, seq_len, software, (), work={})
-    seconds = dict(once)
     if edge is not None:
-        across = whole.vpp * (whole.pp > 1) / (1 if inside else np.maximum(whole.pp > 1, 1))
-        seconds["pp", "edge", "any"] = taken(edge, sort) * across
-    return replace(found, messages=seconds, of_layers=of_layers, sort=sort), ()
+        across = taken(edge, sort) * (whole.vpp * (whole.pp > 1))
+        found = replace(found, messages={**found.messages, ("pp", "edge", "any"): across})
+    return replace(found, of_layers=of_layers, sort=sort), ()
 
 
-def _once(
-    model: Model, whole: Strategy, seq_len: Any, software: Software, wires: Wires
-) -> dict[tuple[str, str, str], Any]:
-    """Time the messages once a step, for each layout [s]."""
-    first, sort = distinct(whole, SYNCED)
+def _outside(model: Model, whole: Strategy, seq_len: Any, software: Software, wires: Wires) -> Plan:
+    """Plan what lies outside of layers, each sort of stage and of gradient message once."""
+    accumulates = not np.any(whole.zero == 2)
+    first, sort = distinct(whole, SYNCED if accumulates else NUMBERS)
     few = pick(whole, first)
     asked = demands(model, few, seq_len, software.recipe)
-    timed = messages(tuple(each for each in asked if each.phase == "step"), model, few, wires)
-    found: dict[tuple[str, str, str], Any] = {}
-    for each in timed:
-        key = (each.demand.dimension, each.demand.phase, each.demand.layer)
-        found[key] = found.get(key, 0.0) + taken(np.asarray(each.seconds), sort)
-    return found
+    once = messages(tuple(each for each in asked if each.phase == "step"), model, few, wires)
+    found: Plan = taken(plan(model, few, seq_len, software, once, work={}), sort)
+    return replace(found, vpp=whole.vpp, micro_batches=whole.micro_batches)

@@ -7,8 +7,10 @@ structure are added up at once as arrays (calibration does both).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any
+
+import numpy as np
 
 from netmodel.collectives.real import larger
 from netmodel.graph import IntArray
@@ -24,6 +26,7 @@ from netmodel.workload import (
 )
 from netmodel.workload.demands import heaviest_held
 from netmodel.workload.memory import shard_ranks
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
@@ -138,3 +141,17 @@ def dealt(model: Model, strategy: Strategy, software: Software) -> tuple[Stage, 
     short = larger(full - missing, 0) / larger(last.layers, 1)
     fewer = short * (strategy.pp > 2) + (strategy.pp <= 2)
     return stages.first, middle, replace(last, dense=last.dense * fewer, moe=last.moe * fewer)
+
+
+def taken(value: Any, index: IntArray | slice) -> Any:
+    """Take elements of every array inside a value."""
+    if isinstance(value, np.ndarray):
+        return value[index]
+    if isinstance(value, Mapping):
+        return {key: taken(each, index) for key, each in value.items()}
+    if isinstance(value, tuple):
+        return tuple(taken(each, index) for each in value)
+    if is_dataclass(value) and not isinstance(value, type):
+        changed = {each.name: taken(getattr(value, each.name), index) for each in fields(value)}
+        return type(value)(**changed)
+    return value
