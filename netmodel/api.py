@@ -7,22 +7,27 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from netmodel.studies.layouts import Request, choose
 from netmodel.workload import Model, Strategy
 from netmodel.workload import load_model as _load_model
 
 if TYPE_CHECKING:
-    from netmodel.collectives import Timing
+    import networkx as nx
+
+    from netmodel.studies.collectives_sweep import Sweep
     from netmodel.studies.scale import Scaling
     from netmodel.studies.search import Search
     from netmodel.topology import Cluster
     from netmodel.training import Step
 
+    ClusterLike: TypeAlias = Cluster | nx.Graph | str | Path
+    ModelLike: TypeAlias = Model | str | Path
 
-def load_cluster(name_or_path: Cluster | str | Path, *, overrides: Sequence[str] = ()) -> Cluster:
-    """Load a cluster by name or from a YAML file; a cluster passes through.
+
+def load_cluster(name_or_path: ClusterLike, *, overrides: Sequence[str] = ()) -> Cluster:
+    """Load a cluster by name, from a YAML file, or from any fabric graph; clusters pass through.
 
     Parameters
     ----------
@@ -33,10 +38,12 @@ def load_cluster(name_or_path: Cluster | str | Path, *, overrides: Sequence[str]
 
     if isinstance(name_or_path, str | Path):
         return topology.load_cluster(name_or_path, overrides=tuple(overrides))
-    return name_or_path
+    if hasattr(name_or_path, "wiring"):
+        return name_or_path
+    return cast("Cluster", topology.cluster_from_graph(name_or_path))
 
 
-def load_model(name_or_path: Model | str | Path, *, overrides: Sequence[str] = ()) -> Model:
+def load_model(name_or_path: ModelLike, *, overrides: Sequence[str] = ()) -> Model:
     """Load a model by name or from a Hugging Face ``config.json``; a model passes through."""
     if isinstance(name_or_path, Model):
         return name_or_path
@@ -44,8 +51,8 @@ def load_model(name_or_path: Model | str | Path, *, overrides: Sequence[str] = (
 
 
 def step(
-    model: Model | str | Path,
-    cluster: Cluster | str | Path,
+    model: ModelLike,
+    cluster: ClusterLike,
     strategy: Strategy | str | None = None,
     *,
     gpus: int | None = None,
@@ -72,13 +79,19 @@ def step(
     size = gpus or fabric.gpus
     choice = choose(shape, fabric, size, Request(strategy=strategy, seq_len=seq_len))
     return time_step(
-        shape, fabric, choice.strategy, gpus=size, seq_len=choice.seq_len, fidelity=fidelity
+        shape,
+        fabric,
+        choice.strategy,
+        gpus=size,
+        seq_len=choice.seq_len,
+        software=choice.software,
+        fidelity=fidelity,
     )
 
 
 def scale(
-    model: Model | str | Path,
-    cluster: Cluster | str | Path,
+    model: ModelLike,
+    cluster: ClusterLike,
     gpus: Iterable[int],
     strategy: Strategy | str | None = None,
     *,
@@ -97,8 +110,8 @@ def scale(
 
 
 def search(
-    model: Model | str | Path,
-    cluster: Cluster | str | Path,
+    model: ModelLike,
+    cluster: ClusterLike,
     gpus: int,
     *,
     global_batch: int,
@@ -122,37 +135,29 @@ def search(
 
 def collective(
     op: str,
-    size: Any,
-    cluster: Cluster | str | Path,
+    size: float | Sequence[float],
+    cluster: ClusterLike,
     group: int | None = None,
     *,
-    stride: int = 1,
     algorithm: str = "auto",
     protocol: str = "auto",
-) -> Timing:
-    """Time one collective operation; ``size`` may be an array.
+) -> Sweep:
+    """Time one collective operation over sizes.
 
     Parameters
     ----------
     op : str
         ``all_reduce``, ``reduce_scatter``, ``all_gather``, ``all_to_all``, ``broadcast``,
         ``reduce``, ``send_recv``, ``dispatch`` or ``combine``.
-    size : float or array
+    size : float or sequence of float
         As nccl-tests counts it [B].
     group : int, optional
-        Ranks that take part; all GPUs of the cluster when left out.
-    stride : int
-        GPUs between neighbours of the group.
+        How many of the first GPUs take part; all of the cluster's when left out.
+    algorithm, protocol : str
+        Force one, or ``auto``.
     """
-    from netmodel import collectives
-    from netmodel.network import tiers
+    from netmodel.studies.collectives_sweep import sweep
 
+    sizes = [size] if isinstance(size, int | float) else list(size)
     fabric = load_cluster(cluster)
-    ranks = group or fabric.gpus
-    reach = tiers(fabric.wiring(max(fabric.gpus, ranks * stride)))
-    span = reach.span(ranks, stride)
-    library = collectives.library(
-        fabric.accelerator.generation, reach.links[0], reach.links[min(1, len(reach.links) - 1)]
-    )
-    operation = collectives.Operation(kind=op, size=size, ranks=ranks)
-    return collectives.time(operation, span, library, algorithm=algorithm, protocol=protocol)
+    return sweep(op, fabric, sizes, gpus=group, algorithm=algorithm, protocol=protocol)

@@ -220,15 +220,15 @@ def _row(kind: str, name: str) -> Answer:
     from netmodel import catalog
     from netmodel.cli.catalog_rows import fact_rows
 
-    finder = {
+    finder: dict[str, Callable[[str], Any]] = {
         "accelerators": catalog.accelerator,
         "links": catalog.link,
         "switches": catalog.switch,
         "nics": catalog.nic,
         "nodes": catalog.node,
         "prices": catalog.price,
-    }[kind]
-    found = finder(name)
+    }
+    found = finder[kind](name)
     rows = fact_rows(found.facts)
     data = [row for row, _ in rows]
     columns = ("field", "as stated", "basis", "source")

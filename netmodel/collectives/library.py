@@ -20,6 +20,22 @@ from netmodel.units import parse_fraction, parse_time
 
 CONSTANTS = Path(__file__).parents[1] / "catalog" / "data" / "collectives_constants.csv"
 PROTOCOLS = ("ll", "ll128", "simple")
+ALGORITHM_NAMES = (
+    "ring",
+    "tree",
+    "nvls",
+    "nvls_tree",
+    "collnet",
+    "pat",
+    "pairwise",
+    "p2p",
+    "hierarchical",
+    "halving_doubling",
+    "recursive_doubling",
+    "bruck",
+    "one_shot",
+    "two_shot",
+)
 MULTICAST = frozenset({"hopper", "blackwell", "rubin"})
 """Generations whose NVSwitch reduces and multicasts."""
 PLUGINS = frozenset({"efa", "efa1", "tcpx", "tcpxo"})
@@ -59,7 +75,8 @@ class Algorithm:
     port, network : float
         Shares of the GPU port's and of the NIC's line rate that the largest messages reach.
     port_decline, ramp_growth : float, optional
-        Powers of (domain members / 8) by which the port's share falls and the ramp rises.
+        Powers of (domain members / 8) by which the port's share falls, beyond 8, and the
+        ramp rises.
     copy : float
         Rate of moving a rank's own share in its own memory, over the port's payload rate.
     step : float
@@ -237,11 +254,12 @@ def find_library(
         one = name in MULTICAST_ALGORITHMS
         own = f"{name} simple"
         return Algorithm(
-            port=find("algorithm", "port", name) * (switched if one else port),
+            port=find("algorithm", "port", f"{name} {generation}", name)
+            * (switched if one else port),
             network=find("algorithm", "network", name) * network,
             port_decline=find("algorithm", "port_decline", name) or None,
             ramp_growth=find("algorithm", "ramp_growth", name) or None,
-            copy=find("copy", "rate", f"{name} {generation}", link),
+            copy=find("copy", "rate", f"{name} {generation}", link, name),
             step=find("algorithm", "step", name),
             fill=find("algorithm", "fill", name),
             slope=find("algorithm", "slope", name),
@@ -253,7 +271,7 @@ def find_library(
             ramp={
                 each: find("algorithm", "ramp", own)
                 if each == "simple" and ("algorithm", own, "ramp") in table
-                else ramps[each]
+                else ramps[each] * (find("algorithm", "ramp_share", name) if each != "ll" else 1.0)
                 for each in PROTOCOLS
             },
         )
@@ -278,10 +296,7 @@ def find_library(
         multicast=link == "nvlink" and generation in MULTICAST,
         in_network=in_network,
         measured_tuner=link != "nvlink" or transport in PLUGINS,
-        algorithms={
-            name: algorithm(name)
-            for name in ("ring", "tree", "nvls", "nvls_tree", "collnet", "pairwise", "p2p")
-        },
+        algorithms={name: algorithm(name) for name in ALGORITHM_NAMES},
         protocols=protocols,
     )
 

@@ -127,7 +127,7 @@ def price(
     wire = wire + traffic.copy / (group.port * payload / proto.efficiency * fit.copy)
     tau = fit.ramp[protocol]
     if fit.ramp_growth is not None:
-        tau = tau * power(group.local / 8, fit.ramp_growth)
+        tau = tau * power(group.local / CHASSIS, fit.ramp_growth)
     if protocol != "ll" and algorithm != "p2p":
         tau = tau + choose(group.units > 1, library.network_ramp, 0.0)
     ramp = power(tau, fit.slope) * power(wire, 1.0 - fit.slope)
@@ -157,13 +157,15 @@ def _port_share(group: Group, library: Library, fit: Algorithm, proto: Protocol)
     """Share of a port's line rate that an algorithm and protocol leave for payload."""
     share = fit.port * proto.efficiency
     if fit.port_decline is not None:
-        share = share * power(8 / group.local, fit.port_decline)
+        share = share * power(CHASSIS / larger(group.local, CHASSIS), fit.port_decline)
     if library.sharing is not None:
         share = share * power(2 / larger(group.local, 2), library.sharing)
     racks = both(group.local > RACK_MEMBERS, group.units > 2)
     return share * choose(racks, library.rack, 1.0)
 
 
+CHASSIS = 8
+"""Members of the domain in which the constants of multicast were measured."""
 RACK_MEMBERS = 16
 """A domain with more members than any one chassis holds is a rack."""
 

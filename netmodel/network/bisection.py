@@ -11,6 +11,7 @@ import numpy.typing as npt
 from netmodel.graph import TIERS, FloatArray, IntArray, Wiring
 from netmodel.network.components import join
 from netmodel.network.cuts import Edges, edges_by_layer, egress, merge
+from netmodel.network.lattice import grids
 
 BoolArray = npt.NDArray[np.bool_]
 SEARCHED = 512  # units up to which cuts are searched, beyond the straight ones
@@ -22,13 +23,13 @@ def bisection_bandwidth(wiring: Wiring) -> float:
     The cut goes through the last tier at which units meet. Where they meet in switches, each unit
     of the weaker half sends up what it can: exact for non-blocking and oversubscribed trees.
     Where units are cabled to each other, straight cuts along the axes of the wiring are tried,
-    and the slowest mode of the graph improved by exchanges: exact for tori, meshes, hypercubes
-    and dragonflies of an even number of groups, an upper bound elsewhere. No half sends more than
-    its NICs do.
+    or else the slowest mode of the graph improved by exchanges: exact for tori, meshes,
+    hypercubes and dragonflies of an even number of groups, an upper bound elsewhere. No half
+    sends more than its NICs do.
     """
     gpus, (below, inside, across) = wiring.gpus, _top(wiring)
     if not len(across.a):
-        return float("inf")
+        return float("inf") if len(gpus) == 1 else 0.0
     unit = np.unique(below, return_inverse=True)[1]
     held = np.bincount(unit[gpus], minlength=int(unit.max()) + 1)
     rate = egress(unit, gpus, inside, across)
@@ -42,7 +43,7 @@ def bisection_bandwidth(wiring: Wiring) -> float:
         return sent
     quotient = _Quotient(held, a, b, across.bandwidth)
     sides = [*_straight(wiring, unit, held)]
-    if len(held) <= SEARCHED:
+    if not sides and len(held) <= SEARCHED:
         sides.append(quotient.improved(quotient.slowest_mode()))
     return min(sent, *(quotient.cut(side) for side in sides)) if sides else sent
 
@@ -62,16 +63,13 @@ def _top(wiring: Wiring) -> tuple[IntArray, Edges, Edges]:
 
 def _straight(wiring: Wiring, unit: IntArray, held: IntArray) -> Iterator[BoolArray]:
     """Yield the halves of each block of GPUs, routers or leaves along each of its indices."""
-    for start, block in zip(wiring.starts, wiring.blocks, strict=False):
-        if block.kind not in ("gpu", "router", "leaf"):
-            continue
-        nodes = unit[start : start + block.size]
-        index = np.unravel_index(np.arange(block.size), block.shape)
-        for axis, extent in enumerate(block.shape):
+    for start, shape in grids(wiring):
+        nodes = unit[start : start + int(np.prod(shape))]
+        for axis, extent in enumerate(shape):
             side = np.full(len(held), -1)
-            side[nodes] = index[axis] < extent // 2
-            first, second = held[side == 0].sum(), held[side == 1].sum()
-            if first + second == held.sum() and abs(first - second) <= held.sum() / extent:
+            side[nodes] = np.unravel_index(np.arange(len(nodes)), shape)[axis] < extent // 2
+            low, high = held[side == 0].sum(), held[side == 1].sum()
+            if low and high and low + high == held.sum() and abs(low - high) <= held.sum() / extent:
                 yield side == 1
 
 

@@ -36,11 +36,10 @@ class Case(NamedTuple):
     indptr, links : [F + 1], [H]
         Routes in compressed rows.
     part, owner : [H]
-        Share of the flow's bytes that takes the hop; its flow.
+        Share of the flow's bytes that takes the hop, times the equal flows that the row stands
+        for; the row.
     shelf : [L + 1]
         Where each link's hops begin when all hops are sorted by link.
-    weight : [F]
-        Equal flows that a row stands for.
     joins, order : [F]
         When each flow becomes active [s], and the flows sorted by it.
     """
@@ -51,7 +50,6 @@ class Case(NamedTuple):
     part: Any
     owner: Any
     shelf: Any
-    weight: Any
     joins: Any
     order: Any
 
@@ -166,12 +164,11 @@ def _close(case: Case, state: State, link: int, share: float) -> int:
         if state.fresh[flow] < 0.0:
             state.fresh[flow] = share
             given += 1
-            weight = case.weight[flow]
             for hop in range(indptr[flow], indptr[flow + 1]):
-                other = links[hop]
-                open_[other] -= weight * case.part[hop]
+                other, part = links[hop], case.part[hop]
+                open_[other] -= part
                 state.waiting[other] -= 1
-                free[other] = max(0.0, free[other] - share * weight * case.part[hop])
+                free[other] = max(0.0, free[other] - share * part)
     state.closed[link] = True
     state.free[link] = share
     return given
@@ -209,8 +206,7 @@ def _rate(case: Case, state: State) -> None:
 def _meet(case: Case, state: State, flow: int, trial: int) -> None:
     """Count a flow in, as open, on its links."""
     touched = state.sizes[3]
-    weight = case.weight[flow]
-    rate = state.rate[flow] * weight
+    rate = state.rate[flow]
     for hop in range(case.indptr[flow], case.indptr[flow + 1]):
         link = case.links[hop]
         if state.met[link] != trial:
@@ -221,7 +217,7 @@ def _meet(case: Case, state: State, flow: int, trial: int) -> None:
             state.open[link] = 0.0
             state.waiting[link] = 0
             state.free[link] = case.capacity[link] - state.load[link]
-        state.open[link] += weight * case.part[hop]
+        state.open[link] += case.part[hop]
         state.waiting[link] += 1
         state.free[link] += rate * case.part[hop]
     state.sizes[3] = touched
@@ -280,9 +276,8 @@ def _leave(case: Case, state: State, flow: int, event: int) -> None:
         moved = state.member[last]
         state.member[state.place[hop]] = moved
         state.place[moved] = state.place[hop]
-        used = case.weight[flow] * case.part[hop]
-        state.sharing[link] -= used
-        state.load[link] -= state.rate[flow] * used
+        state.sharing[link] -= case.part[hop]
+        state.load[link] -= state.rate[flow] * case.part[hop]
         if state.count[link] == 0:
             state.load[link] = state.sharing[link] = 0.0  # forget what rounding left
         if state.full[link]:
@@ -297,7 +292,7 @@ def _join(case: Case, state: State, flow: int, event: int) -> None:
         state.member[last] = hop
         state.place[hop] = last
         state.count[link] += 1
-        state.sharing[link] += case.weight[flow] * case.part[hop]
+        state.sharing[link] += case.part[hop]
     state.rerated[flow] = event
     state.flows[state.sizes[0]] = flow
     state.sizes[0] += 1
@@ -330,7 +325,7 @@ def _apply(case: Case, state: State, now: float) -> None:
             state.rate[flow] = state.fresh[flow]
             state.due[flow] = now + max(0.0, state.left[flow]) / state.rate[flow]
             for hop in range(case.indptr[flow], case.indptr[flow + 1]):
-                state.load[case.links[hop]] += change * case.weight[flow] * case.part[hop]
+                state.load[case.links[hop]] += change * case.part[hop]
 
 
 def advance(case: Case, state: State, credit: float, tie: float) -> tuple[float, int, int]:
@@ -356,8 +351,9 @@ def advance(case: Case, state: State, credit: float, tie: float) -> tuple[float,
     while balance >= 0 and (active > 0 or joined < total):
         now = INFINITY
         for i in range(active):
-            if due[actives[i]] < now:
-                now = due[actives[i]]
+            end = due[actives[i]]
+            if end < now:
+                now = end
         if joined < total:
             now = min(now, joins[order[joined]])
         limit = now + tie * abs(now)
@@ -388,8 +384,9 @@ def advance(case: Case, state: State, credit: float, tie: float) -> tuple[float,
                 floor = min(floor, case.capacity[link] / state.sharing[link])
                 if state.full[link]:
                     _queue(state, link, event)
-        _settle(case, state, event, floor * (1.0 - MARGIN), tie)
-        _apply(case, state, now)
+        if state.sizes[0] > 0 or state.sizes[1] > 0:
+            _settle(case, state, event, floor * (1.0 - MARGIN), tie)
+            _apply(case, state, now)
         balance = min(credit, balance + STEADY - state.sizes[0])
     return now, joined, active
 

@@ -82,13 +82,20 @@ def simulate_flows(
         raise InputError("a link's bandwidth is zero, its flows would never end", where="capacity")
     if np.any(latency < 0) or np.any(size < 0):
         raise InputError("a latency or size is negative", where="latency, size")
-    joins = start + np.bincount(paths.owner, latency[paths.links] * paths.parts, minlength=flows)
+    clock = start.min(initial=np.inf) if flows else 0.0  # late starts must not cost digits
+    waits = np.bincount(paths.owner, latency[paths.links] * paths.parts, minlength=flows)
+    joins = (start - clock + waits).astype(float, copy=False)
     ends = joins.copy()
     busy = np.flatnonzero((paths.lengths > 0) & (size > 0))
-    load = _Load(capacity, paths.take(busy), np.ones(len(busy)), size[busy], joins[busy])
+    with np.errstate(over="ignore"):
+        longest = joins.max(initial=0.0) + flows * size.max(initial=0.0) / capacity.min(initial=1)
+    if not np.isfinite(longest):
+        raise InputError("flows could last longer than numbers reach", where="size, capacity")
+    ones = np.ones(len(busy))
+    load = _Load(capacity, paths.take(busy), ones, size[busy], joins[busy])
     merged, row = _merge(load)
     ends[busy] = _drain(merged)[row]
-    return ends
+    return ends + clock
 
 
 def _column(values: FloatArray | float, n: int, name: str) -> FloatArray:
@@ -179,10 +186,9 @@ def _sparse(load: _Load, credit: float, *, compiled: bool) -> tuple[FloatArray, 
         capacity=load.capacity,
         indptr=paths.indptr,
         links=paths.links,
-        part=paths.parts,
+        part=paths.parts * load.weight[paths.owner],
         owner=paths.owner,
         shelf=np.append(0, np.cumsum(np.bincount(paths.links, minlength=links))),
-        weight=load.weight,
         joins=load.joins,
         order=np.argsort(load.joins, kind="stable"),
     )

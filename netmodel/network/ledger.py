@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 BoolArray = npt.NDArray[np.bool_]
 LISTED = 1_000_000  # pairs up to which an exchange is written out
+FEW = 64  # rows up to which a product of counts is dense
 LISTED_AT_MOST = 8_000_000  # pairs up to which it may be
 
 
@@ -58,6 +59,25 @@ class Account:
             self._matrix = np.zeros((self.stage.n_groups, self.stage.width))
         self._book(self._matrix, source, target, size)
 
+    def add_all_pairs(self, groups: IntArray, size: float) -> None:
+        """Book the same bytes between all groups of a set that lies in one component."""
+        if self._matrix is None:
+            self._matrix = np.zeros((self.stage.n_groups, self.stage.width))
+        columns = self.stage.column[groups]
+        self._matrix[np.ix_(groups, columns)] += size
+        self._matrix[groups, columns] -= size
+
+    def add_matrix(self, size: FloatArray) -> None:
+        """Book a matrix of bytes between all groups [groups, groups]."""
+        stage = self.stage
+        if self._matrix is None:
+            self._matrix = np.zeros((stage.n_groups, stage.width))
+        for home in range(len(stage.group_at)):
+            inside = np.flatnonzero(stage.home == home)
+            self._matrix[np.ix_(inside, stage.column[inside])] += size[np.ix_(inside, inside)]
+        if len(stage.group_at) > 1:
+            self._refuse(*np.nonzero((size != 0) & (stage.home[:, None] != stage.home)))
+
     def add_counted(self, group: IntArray, goal: IntArray, size: FloatArray) -> None:
         """Book bytes from groups to single endpoints."""
         self.counted.append((group, goal, size))
@@ -69,14 +89,28 @@ class Account:
         parts = [(stage.group_of[start], goal, size), *self.counted]
         group, goal, size = (np.concatenate(column) for column in zip(*parts, strict=True))
         pair, inverse = np.unique(group * nodes + goal, return_inverse=True)
-        first = self._representative()[pair // nodes]
+        first = self.representative[pair // nodes]
         return first, pair % nodes, np.bincount(inverse, size, len(pair)).astype(float)
 
-    def _representative(self) -> IntArray:
+    @property
+    def representative(self) -> IntArray:
         """Return the first endpoint of each group."""
         found = np.zeros(self.stage.n_groups, int)
         found[self.stage.group[::-1]] = self.stage.endpoints[::-1]
         return found
+
+    def counted_pairs(self) -> tuple[IntArray, IntArray]:
+        """Return the pairs of groups between which bytes were counted, not listed."""
+        group = self.stage.group_of
+        pairs = [(source, group[goal]) for source, goal, _ in self.counted]
+        if self._matrix is not None:
+            source, column = np.nonzero(self._matrix)
+            pairs.append((source, self.stage.group_at[self.stage.home[source], column]))
+        none = np.zeros(0, int)
+        return (
+            np.concatenate([none, *(source for source, _ in pairs)]),
+            np.concatenate([none, *(target for _, target in pairs)]),
+        )
 
     def flows(self) -> tuple[IntArray, IntArray, FloatArray]:
         """Return endpoints and bytes of all that was booked one by one."""
@@ -96,17 +130,26 @@ class Account:
         self._book(found, group[start], group[goal], size)
         for source, target, counted in self.counted:
             self._book(found, source, group[target], counted)
+        if found.any():
+            source, column = np.nonzero((found != 0) & (self.stage.distance_of_groups < 0))
+            self._refuse(source, self.stage.group_at[self.stage.home[source], column])
         return found
 
     def _book(
         self, matrix: FloatArray, source: IntArray, target: IntArray, size: FloatArray
     ) -> None:
         stage = self.stage
-        first = self._representative()
-        hops = stage.hops(first[source], target)
-        check_reached(stage.network, first[source], first[target], hops)
+        apart = stage.home[source] != stage.home[target]
+        self._refuse(source[apart], target[apart])
         spot = source * stage.width + stage.column[target]
         matrix += np.bincount(spot, size, matrix.size).reshape(matrix.shape)
+
+    def _refuse(self, source: IntArray, target: IntArray) -> None:
+        """Refuse groups that have no way to each other."""
+        if len(source):
+            first = self.representative
+            start, goal = first[source], first[target]
+            check_reached(self.stage.network, start, goal, np.full(len(start), -1))
 
 
 @dataclass(eq=False)
@@ -142,6 +185,10 @@ class Ledger:
             self._out = Account(self.rule.out(self.ways))
         return self._out
 
+    def accounts(self) -> list[Account]:
+        """Return the accounts that have been opened."""
+        return [self.up, self.host, *([self._out] if self._out is not None else [])]
+
     @property
     def leaves_hosts(self) -> bool:
         """Whether anything was booked between hosts."""
@@ -176,11 +223,9 @@ class Ledger:
         source, target, size = source[~near], target[~near], size[~near]
         if not len(source):
             return
-        sender, receiver = source, target
-        if self.forward:
-            sender, receiver = ways.relays(source, target)
-            self.up.add(gpus[source], gpus[sender], size)
-            self.up.add(gpus[receiver], gpus[target], size)
+        sender, receiver = ways.relays(source, target, forward=self.forward)
+        self.up.add(gpus[source], gpus[sender], size)
+        self.up.add(gpus[receiver], gpus[target], size)
         for start, goal, share in self._port_pairs(sender, receiver):
             self.out.add(start, goal, size * share)
             self._leave(sender, start, size * share)
@@ -212,12 +257,18 @@ class Ledger:
         the sum over c and r of A^T B, less the same products taken within each home.
         """
         ways, members = self.ways, exchange.members
+        together = (ways.domain[members] == ways.domain[members[:, :1]]).all(axis=1)
+        for whole in members[together]:
+            self.up.add_all_pairs(whole, exchange.size)
+        members = members[~together]
         groups, m = members.shape
+        if not groups:
+            return
         rank, group = members.ravel(), np.repeat(np.arange(groups), m)
         _, home = np.unique(group * (ways.home.max() + 1) + ways.home[rank], return_inverse=True)
         rails = int(ways.rail.max()) + 1 if self.forward else 1
         rail = ways.rail[rank] if self.forward else np.zeros_like(rank)
-        sender = ways.forwarder[rank] if self.forward else rank[:, None]
+        sender = ways.forwarder[rank] if self.forward else ways.gate[rank][:, None]
         odd = (ways.rail[sender] != np.arange(rails)) & self.forward
         pairs = _pairs_within(home), _pairs_towards(odd, group, home, rail)
         for first, second in pairs:
@@ -229,31 +280,34 @@ class Ledger:
         self.up.add(np.repeat(gpus[rank], rails), gpus[sender].ravel(), size)
         taken = m - np.bincount(home)[home] - np.bincount(pairs[1][1], minlength=len(rank))
         received = np.asarray(exchange.size * taken, dtype=np.float64)
+        self.up.add(gpus[ways.gate[rank]], gpus[rank], received)
         even = ~odd.ravel()
         for turn in range(ways.port.shape[1]):
             share = 1 / ways.port.shape[1]
             start, goal = ways.port_at(sender.ravel(), turn), ways.port_at(rank, turn)
             self._leave(sender.ravel(), start, size * share)
-            self._arrive(rank, goal, received * share)
-            kind = ways.out.group_of
-            column = goal if self.rule.policy == "static" else kind[goal]
-            every, inside = (
-                _product(
-                    (part[:, None] * rails + np.arange(rails)).ravel()[even],
-                    kind[start][even],
-                    part * rails + rail,
-                    column,
+            self._arrive(ways.gate[rank], goal, received * share)
+            kind, single = ways.out.group_of, self.rule.policy == "static"
+            sending, receiving = kind[start][even], goal if single else kind[goal]
+            within = [
+                (
+                    ((part[:, None] * rails + np.arange(rails)).ravel()[even], sending),
+                    (part * rails + rail, receiving),
                 )
                 for part in (group, home)
-            )
-            between = (every - inside).tocoo()
-            far = between.data != 0
-            book = self.out.add_counted if self.rule.policy == "static" else self.out.add_groups
-            book(
-                between.row[far].astype(int),
-                between.col[far].astype(int),
-                between.data[far] * exchange.size * share,
-            )
+            ]
+            part_size = exchange.size * share
+            if groups * rails <= FEW and not single:
+                whole = _dense_product(*within[0], ways.out.n_groups)
+                inside = _product(*within[1]).tocoo()
+                whole[inside.row, inside.col] -= inside.data
+                self.out.add_matrix(whole * part_size)
+            else:
+                between = (_product(*within[0]) - _product(*within[1])).tocoo()
+                far = between.data != 0
+                book = self.out.add_counted if single else self.out.add_groups
+                ends = between.row[far].astype(int), between.col[far].astype(int)
+                book(*ends, between.data[far] * part_size)
 
 
 def _table(part: IntArray, rail: IntArray, rails: int) -> IntArray:
@@ -292,13 +346,28 @@ def _pairs_within(part: IntArray) -> tuple[IntArray, IntArray]:
     return left[apart], right[apart]
 
 
-def _product(row_a: IntArray, column_a: IntArray, row_b: IntArray, column_b: IntArray) -> csr_array:
-    """Return A^T B of two matrices given by the places of their ones."""
+Places = tuple[IntArray, IntArray]
+"""Rows and columns of the ones of a matrix; those that coincide add up."""
+
+
+def _product(a: Places, b: Places) -> csr_array:
+    """Return A^T B."""
     from scipy.sparse import coo_array
 
-    rows = int(max(row_a.max(), row_b.max())) + 1
-    a, b = (
+    rows = int(max(a[0].max(), b[0].max())) + 1
+    left, right = (
         coo_array((np.ones(len(row)), (row, column)), shape=(rows, int(column.max()) + 1)).tocsr()
-        for row, column in ((row_a, column_a), (row_b, column_b))
+        for row, column in (a, b)
     )
-    return a.T @ b
+    return left.T @ right
+
+
+def _dense_product(a: Places, b: Places, columns: int) -> FloatArray:
+    """Return A^T B of matrices of few rows and so many columns."""
+    rows = int(max(a[0].max(), b[0].max())) + 1
+    left, right = (
+        np.bincount(row * columns + column, minlength=rows * columns).reshape(rows, columns)
+        for row, column in (a, b)
+    )
+    product: FloatArray = left.T.astype(float) @ right.astype(float)
+    return product

@@ -37,6 +37,7 @@ def nearest_meeting(edges: Edges, delay: FloatArray, owner: IntArray, reach: Flo
         for source, target in ((edges.a, edges.b), (edges.b, edges.a))
         if (keep := free[target]).any()
     ]
+    chained = any(free[source].any() for source, _, _ in towards)
     improved = True
     while improved:
         improved = False
@@ -44,7 +45,7 @@ def nearest_meeting(edges: Edges, delay: FloatArray, owner: IntArray, reach: Flo
             offer = reach[source] + delay[source] + latency
             better = offer < reach[target]
             if better.any():
-                improved = True
+                improved = chained
                 source, target, offer = source[better], target[better], offer[better]
                 np.minimum.at(reach, target, offer)
                 taken = offer == reach[target]

@@ -21,7 +21,7 @@ from netmodel.network.components import join
 from netmodel.network.lumping import colours
 
 DistanceArray = npt.NDArray[np.int16]
-CHUNK = 4_000_000  # entries of a working array
+CHUNK = 400_000  # entries of a working array: small enough for the cache
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,6 +93,28 @@ class Stage:
         return found
 
     @cached_property
+    def outgoing(self) -> tuple[IntArray, IntArray]:
+        """Positions of the links ordered by source, and where each node's begin (CSR)."""
+        return sorted_by(self.network.source[self.links], self.network.n_nodes)
+
+    def home_of(self, node: int) -> int:
+        """Return the number (as in :attr:`home`) of a node's component, -1 if it has no group."""
+        there = np.flatnonzero(self._component_of_group == self.component[node])
+        return int(self.home[there[0]]) if len(there) else -1
+
+    @cached_property
+    def group_at(self) -> IntArray:
+        """Group of each component and column [components, width], -1 where there is none."""
+        found = np.full((int(self.home.max(initial=-1)) + 1, self.width), -1)
+        found[self.home, self.column] = np.arange(self.n_groups)
+        return found
+
+    @cached_property
+    def distance_of_groups(self) -> DistanceArray:
+        """Hops between groups [groups, width]."""
+        return self.distance[self.group_class]
+
+    @cached_property
     def width(self) -> int:
         """Groups in the largest component."""
         return int(self.column.max(initial=-1)) + 1
@@ -160,8 +182,7 @@ class Stage:
             fresh = reached & ~seen
             if fresh.any():
                 seen |= fresh
-                where, column = np.nonzero(np.unpackbits(fresh, axis=1, count=self.width))
-                found[where, column] = hops
+                found[np.unpackbits(fresh, axis=1, count=self.width).view(bool)] = hops
                 fresh[~arcs.forwards] = 0
                 offers[hops] = fresh
             offers.pop(hops - longest, None)
@@ -242,8 +263,10 @@ class Stage:
         step &= arcs.forwards[arcs.target][:, None] | (after == 0)
         arc, column = np.nonzero(step)
         level = before[arc, column]
-        for hops in range(int(level.max(initial=0)), 0, -1):
-            now = level == hops
+        order = np.argsort(level, kind="stable")
+        upto = np.concatenate([[0], np.cumsum(np.bincount(level))])
+        for hops in range(len(upto) - 2, 0, -1):
+            now = order[upto[hops] : upto[hops + 1]]
             yield arc[now], column[now]
 
 

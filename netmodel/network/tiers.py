@@ -223,26 +223,29 @@ def _read(
     made: list[_Tier],
 ) -> _Tier:
     """Measure the tier at which units ``below`` first meet in units ``here``."""
-    below, here = components
-    bandwidth = _egress(wiring.gpus, layers, layer, below, made[-1] if made else None)
+    gpus, (below, here) = wiring.gpus, components
+    bandwidth = _egress(gpus, layers, layer, below, made[-1] if made else None)
     if made and made[-1].layer >= TIERS["host-leaf"]:
         bandwidth = min(bandwidth, made[-1].bandwidth)
     uniform, peer = bandwidth, float("inf")
     if layer == TIERS["pcie"]:
         bandwidth, uniform = _shared_ports(wiring, layers, below, here, bandwidth)
-    direct = _direct(below, wiring.gpus, layers[layer])
+    direct = _direct(below, gpus, layers[layer])
     if direct.any() and (layer == 0 or layer >= TIERS["local"]):
         start = next((t.layer for t in made if t.direct and t.layer >= TIERS["local"]), layer)
         base = below if start == layer else _component(wiring, layers, start - 1)
         classes = [edges for edges in layers[start : layer + 1] if len(edges.a)]
-        uniform = min(uniform, uniform_rate(base, wiring.gpus, classes))
-        if _units(here, wiring.gpus) == 1:
+        uniform = min(uniform, uniform_rate(base, gpus, classes))
+        if _units(here, gpus) == 1:
             uniform = min(uniform, straight_cut_rate(wiring, base, classes))
         if layer == 0:
             peer = float(layers[0].bandwidth[direct].min())
+    if layer == TIERS["host-leaf"] and made and made[-1].direct and _on(gpus, layers[layer]):
+        every = np.arange(wiring.n_nodes)  # GPUs with cables to switches pass on for neighbours
+        uniform = min(uniform, uniform_rate(every, gpus, [layers[0], layers[layer]]))
     return _Tier(
         name=_name(wiring, layer),
-        unit=int(np.bincount(here[wiring.gpus]).max()),
+        unit=int(np.bincount(here[gpus]).max()),
         bandwidth=bandwidth,
         uniform=uniform,
         peer=peer,
@@ -265,6 +268,11 @@ def _egress(
     unit = np.zeros(int(point.max()) + 1, int)
     unit[point] = below
     return float(egress(unit, point[gpus], inside.on(point), layers[layer].on(point)).min())
+
+
+def _on(nodes: IntArray, edges: Edges) -> bool:
+    """Say whether any of the cables ends on one of the nodes."""
+    return bool(np.isin(nodes, edges.a).any() or np.isin(nodes, edges.b).any())
 
 
 def _direct(unit: IntArray, gpus: IntArray, edges: Edges) -> IntArray:

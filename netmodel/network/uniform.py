@@ -12,6 +12,7 @@ import numpy as np
 
 from netmodel.graph import FloatArray, IntArray, Wiring
 from netmodel.network.cuts import Edges
+from netmodel.network.lattice import grids
 
 SOURCES = 4  # units whose shortest paths are followed, evenly spaced; one is exact by symmetry
 
@@ -74,6 +75,7 @@ def _hops(
     a = np.concatenate([each[0] for each in ends] + [each[1] for each in ends])
     b = np.concatenate([each[1] for each in ends] + [each[0] for each in ends])
     weight = np.concatenate([each[2] for each in ends] * 2)
+    weight /= weight.max(initial=0.0) or 1.0
     kind = np.tile(np.repeat(np.arange(len(ends)), [len(each[0]) for each in ends]), 2)
     distance = np.full(units, -1)
     distance[source] = 0
@@ -114,14 +116,11 @@ def straight_cut_rate(wiring: Wiring, unit: IntArray, layers: Sequence[Edges]) -
     held = np.bincount(unit[wiring.gpus], minlength=units).astype(float)
     ends = [(unit[edges.a], unit[edges.b], edges.bandwidth) for edges in layers]
     best = np.inf
-    for start, block in zip(wiring.starts, wiring.blocks, strict=False):
-        if len(block.shape) < 2 or block.kind not in ("gpu", "leaf", "router"):
-            continue
-        nodes = unit[start : start + block.size]
-        for axis, extent in enumerate(block.shape):
-            low = np.unravel_index(np.arange(block.size), block.shape)[axis] < extent // 2
+    for start, shape in grids(wiring):
+        nodes = unit[start : start + int(np.prod(shape))]
+        for axis, extent in enumerate(shape):
             side = np.full(units, -1)
-            side[nodes] = low
+            side[nodes] = np.unravel_index(np.arange(len(nodes)), shape)[axis] < extent // 2
             halves = held[side == 0].sum(), held[side == 1].sum()
             if (side < 0).any() or min(halves) == 0:
                 continue

@@ -21,7 +21,7 @@ from netmodel.plots.style import (
     new_figure,
     styled,
 )
-from netmodel.units import format_bandwidth, format_size
+from netmodel.units import format_bandwidth
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -60,7 +60,7 @@ def collective_figure(sweeps: Sequence[Sweep]) -> Figure:
     headline(
         figure,
         f"{best.kind.replace('_', '-')} reaches {format_bandwidth(float(best.busbw.max()))} of bus "
-        f"bandwidth at {format_size(float(best.size[np.argmax(best.busbw)]))}",
+        f"bandwidth at {binary_size(float(best.size[np.argmax(best.busbw)]))}",
         "; ".join(f"{sweep.label}: {sweep.setting}" for sweep in sweeps),
         left=0.085,
     )
@@ -139,6 +139,18 @@ def plot_time(sweeps: Sequence[Sweep], ax: Axes | None = None) -> Axes:
     return ax
 
 
+def binary_size(size: float) -> str:
+    """Return a size in powers of 1,024, as nccl-tests' users write it.
+
+    >>> binary_size(8), binary_size(65536), binary_size(1.5 * 2**30)
+    ('8 B', '64 KiB', '1.5 GiB')
+    """
+    for unit, factor in (("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10)):
+        if size >= factor:
+            return f"{size / factor:g} {unit}"
+    return f"{size:g} B"
+
+
 def _size_axis(ax: Any, sweeps: Sequence[Sweep]) -> None:
     """Make x a log2 axis of message sizes with plain labels."""
     low = min(float(sweep.size[0]) for sweep in sweeps)
@@ -147,6 +159,6 @@ def _size_axis(ax: Any, sweeps: Sequence[Sweep]) -> None:
     step = max(1, -(-(last - first) // LABELS))
     ticks = [2.0**power for power in range(first, last + 1, step)]
     ax.set_xscale("log", base=2)
-    ax.set_xticks(ticks, [format_size(tick) for tick in ticks])
+    ax.set_xticks(ticks, [binary_size(tick) for tick in ticks])
     ax.minorticks_off()
     ax.set_xlabel("Message size")

@@ -28,6 +28,7 @@ from netmodel.studies.collectives_data import Case
 FloatArray = npt.NDArray[np.float64]
 
 SCALE = 0.08  # residuals of log time beyond this count linearly, not squared
+LARGE, LARGE_SCALE = 2**24, 0.04  # publishers agree twice as well from 16 MiB up
 PRIOR_SCALE = 0.15  # a constant one spread off its prior costs as much as a row off by this
 CROWDING = 0.15  # a system with k rows weighs k**(1 - 2 * CROWDING) rows
 
@@ -268,6 +269,8 @@ def fit(
     weights = counts[inverse].astype(float) ** -CROWDING
     weights /= np.sqrt(np.mean(weights**2))
     logs = np.log(problem.measured)
+    sizes = np.array([case.size for case in problem.cases])[used]
+    scale = np.where(sizes < LARGE, SCALE, LARGE_SCALE)
     prior = np.log([each.prior for each in free])
     spread = np.array([each.spread for each in free])
     upper = np.log([each.limit for each in free])
@@ -280,7 +283,7 @@ def fit(
         return values
 
     def residuals(vector: FloatArray) -> FloatArray:
-        error = (np.log(problem.times(filled(vector))) - logs)[used] / SCALE
+        error = (np.log(problem.times(filled(vector))) - logs)[used] / scale
         soft = np.sign(error) * SCALE * np.sqrt(2.0 * (np.sqrt(1.0 + error**2) - 1.0)) * weights
         return np.concatenate([soft, PRIOR_SCALE * (vector - prior) / spread])
 

@@ -16,6 +16,7 @@ from netmodel.errors import InputError
 from netmodel.network import tiers
 
 if TYPE_CHECKING:
+    from netmodel.collectives import Timing
     from netmodel.network.tiers import Tiers
     from netmodel.topology import Cluster
 
@@ -118,6 +119,7 @@ def sweep(
     gpus: int | None = None,
     algorithm: str = "auto",
     protocol: str = "auto",
+    fidelity: str = "closed",
     with_measured: bool = False,
 ) -> Sweep:
     """Time one operation over sizes, its group the first GPUs of a cluster in rank order.
@@ -135,6 +137,8 @@ def sweep(
         Members; the cluster's own size when left out.
     algorithm, protocol : str
         Force one, or ``"auto"``.
+    fidelity : str
+        ``"closed"``, ``"contention"`` or ``"flow"``: the latter two lay the messages on the graph.
     with_measured : bool
         Look up published curves of the same operation, GPU and counts.
 
@@ -169,7 +173,7 @@ def sweep(
             protocol=protocol,
         )
         found = {
-            "time": timing.time,
+            "time": timing.time + _stretched(kind, cluster, fabric, ranks, timing, fidelity),
             "lower_bound": timing.lower_bound,
             "algorithm": timing.algorithm,
             "protocol": timing.protocol,
@@ -189,8 +193,27 @@ def sweep(
         protocol=tuple(many["protocol"].tolist()),
         bottleneck=tuple(many["bottleneck"].tolist()),
         setting=_setting(cluster, fabric, ranks),
-        measured=published(kind, cluster, ranks) if with_measured else (),
+        measured=published(kind, cluster, ranks, algorithm) if with_measured else (),
     )
+
+
+def _stretched(
+    kind: str, cluster: Cluster, fabric: Tiers, ranks: int, timing: Timing, fidelity: str
+) -> Any:
+    """Time that the graph's links take beyond the closed form's wire time [s]."""
+    if fidelity == "closed" or ranks % min(fabric.unit[0], ranks):
+        return 0.0
+    from netmodel.collectives.contention import stretch
+    from netmodel.network import Ways, compile_network
+
+    ways = Ways(compile_network(cluster.wiring(ranks)))
+    names = np.asarray(timing.algorithm)
+    factor = np.ones(names.shape)
+    for name in np.unique(names).tolist():
+        groups = np.arange(ranks)[None]
+        found = stretch(name, kind, groups, fabric.span(ranks), ways, fidelity=fidelity)
+        factor = np.where(names == name, found, factor)
+    return timing.parts["bandwidth"] * (factor - 1.0)
 
 
 def _exchange(
@@ -225,7 +248,9 @@ def _setting(cluster: Cluster, fabric: Tiers, ranks: int) -> str:
     return words
 
 
-def published(kind: str, cluster: Cluster, ranks: int) -> tuple[Measured, ...]:
+def published(
+    kind: str, cluster: Cluster, ranks: int, algorithm: str = "auto"
+) -> tuple[Measured, ...]:
     """Published curves of an operation on the same GPU family, as many ranks and nodes."""
     from netmodel.studies.collectives_data import read_cases
 
@@ -240,6 +265,7 @@ def published(kind: str, cluster: Cluster, ranks: int) -> tuple[Measured, ...]:
             and case.generation == cluster.accelerator.generation
             and case.tiers.bandwidth[0] == fabric.bandwidth[0]
             and not case.flagged
+            and (kind != "all_reduce" or case.algorithm in ("auto", algorithm))
         )
         same_nic = ranks <= domain or (
             len(case.tiers.bandwidth) > 1 and case.tiers.bandwidth[-1] == fabric.bandwidth[1]

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from netmodel.errors import ModelError
 from netmodel.graph import IntArray
 from netmodel.training import step
-from netmodel.training.frameworks import software_of
+from netmodel.training.frameworks import Software, software_of
 from netmodel.training.step import tiers_of
 from netmodel.units import format_size
 from netmodel.workload import Model, Strategy, memory, possible
@@ -33,9 +33,17 @@ SCHEDULES = ("1f1b", "interleaved", "zb-h1", "zb-v", "dualpipe")
 RECOMPUTES = ("none", "selective", "full")
 MICRO_BATCHES = (1, 2, 4, 8)
 VIRTUAL = (2, 3, 4, 5, 6, 8, 10, 12)
-OVERLAPS = ("sequence_parallel", "overlap_dp", "overlap_tp", "overlap_ep")
-"""Habits of the framework that a search does not change."""
+HABITS = (
+    "sequence_parallel",
+    "overlap_dp",
+    "overlap_tp",
+    "overlap_ep",
+    "balanced_stages",
+    "context",
+)
+"""Settings of the framework that a search does not change."""
 
+WORDS: tuple[str, ...] = ("schedule", "recompute")
 NUMBERS = ("tp", "pp", "dp", "ep", "vpp", "micro_batch", "zero")
 
 
@@ -75,6 +83,7 @@ def search(
     global_batch: int,
     precision: str = "bf16",
     fixed: Mapping[str, Any] | None = None,
+    software: Software | None = None,
     fidelity: str = "closed",
     top: int = 10,
 ) -> Search:
@@ -86,6 +95,8 @@ def search(
         Tokens in one sequence; sequences in one step.
     fixed : mapping, optional
         Fields of the strategy that are not searched: ``{"pp": 16, "zero": 1}``.
+    software : Software, optional
+        Framework; the cluster's own when left out.
     top : int
         How many to return.
 
@@ -95,11 +106,13 @@ def search(
         When no layout divides and fits, saying what comes closest.
     """
     fixed = dict(fixed or {})
-    software = software_of(None, cluster.software or {})
-    habits = {name: software.defaults[name] for name in OVERLAPS}
+    software = software_of(software, cluster.software or {})
+    habits = {name: software.defaults[name] for name in HABITS}
     if model.moe is not None:
         habits["overlap_ep"] = True
-    words = {name: fixed.pop(name) for name in ("schedule", "recompute") if name in fixed}
+    words: dict[str, Any] = {
+        name: fixed.pop(name) for name in ("schedule", "recompute") if name in fixed
+    }
     numbers = {name: fixed.pop(name) for name in NUMBERS if name in fixed}
     base = replace(Strategy(global_batch=global_batch, precision=precision, **habits), **fixed)
     grid = _grid(model, cluster, gpus, base.cp, numbers)
@@ -119,7 +132,9 @@ def search(
         if not len(candidates.tp):
             continue
         evaluated += len(candidates.tp)
-        seconds = step(model, cluster, candidates, gpus=gpus, seq_len=seq_len).step_time
+        seconds = step(
+            model, cluster, candidates, gpus=gpus, seq_len=seq_len, software=software
+        ).step_time
         order = np.argsort(seconds, kind="stable")[:top]
         found = [_pick(candidates, int(i)) for i in order]
         ranked += [
@@ -129,7 +144,15 @@ def search(
         raise _nothing(model, cluster, gpus, global_batch, least)
     ranked.sort(key=lambda row: row[:2])
     best = tuple(
-        step(model, cluster, each, gpus=gpus, seq_len=seq_len, fidelity=fidelity)
+        step(
+            model,
+            cluster,
+            each,
+            gpus=gpus,
+            seq_len=seq_len,
+            software=software,
+            fidelity=fidelity,
+        )
         for _, _, each in ranked[:top]
     )
     return Search(evaluated=evaluated, feasible=evaluated, best=best)
@@ -181,7 +204,8 @@ def _divide(
     here = virtual if base.schedule == "interleaved" else ~virtual
     if base.schedule != "1f1b":
         here = here & (grid["pp"] > 1)
-    candidates = replace(base, **{name: column[here] for name, column in grid.items()})
+    numbers: dict[str, Any] = {name: column[here] for name, column in grid.items()}
+    candidates = replace(base, **numbers)
     good = np.asarray(possible(model, candidates, gpus, seq_len))
     good = np.broadcast_to(good, candidates.tp.shape)
     if base.schedule == "interleaved":  # Megatron-LM's order needs whole rounds of the pipeline
@@ -196,7 +220,8 @@ def _take(candidates: Strategy, chosen: BoolArray) -> Strategy:
 
 def _pick(candidates: Strategy, i: int) -> Strategy:
     """One of many layouts, in plain numbers."""
-    return replace(candidates, **{name: int(getattr(candidates, name)[i]) for name in NUMBERS})
+    numbers: dict[str, Any] = {name: int(getattr(candidates, name)[i]) for name in NUMBERS}
+    return replace(candidates, **numbers)
 
 
 def _nothing(

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 
@@ -70,6 +70,9 @@ class ClosSpec(SwitchedSpec):
         if depth + 1 == self.tier_range[1] or depth == 2:
             return None
         return self.oversubscription[depth] if depth < len(self.oversubscription) else 1.0
+
+
+AnyClos = TypeVar("AnyClos", bound=ClosSpec)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,14 +138,29 @@ def leaf_down(spec: ClosSpec) -> int:
     return layer(spec, "leaf").down
 
 
-def leaf_fill(spec: ClosSpec, ports: int) -> int:
-    """Host ports used on a leaf where ``ports`` of them have to meet.
+def whole_hosts(spec: AnyClos, ports: int) -> AnyClos:
+    """Return the spec with leaves for whole hosts of ``ports`` NIC ports, at the same ratio.
 
-    With ``tiers: auto`` they share one switch without uplinks if it has ports enough.
+    A host on two leaves would make its NVLink a bypass of the spines.
     """
+    made, ratio = layer(spec, "leaf"), spec.ratio("leaf")
+    if ratio is None or spec.leaf.down or made.down < ports or made.down % ports == 0:
+        return spec
+    exact = (
+        (round(up * ratio / made.share), up)
+        for up in range(made.up, made.up // 2, -1)
+        if up * ratio / made.share % ports < 1e-9
+    )
+    down, up = next(exact, (made.down // ports * ports, made.up))
+    leaf = spec.leaf.model_copy(update={"down": down, "up": up})
+    return spec.model_copy(update={"leaf": leaf})
+
+
+def one_switch(spec: ClosSpec, ports: int) -> int | None:
+    """Ports of a switch without uplinks, where ``tiers: auto`` lets ``ports`` meet on one."""
     leaf = layer(spec, "leaf")
-    one_switch = spec.tiers == "auto" and not spec.leaf.down and ports <= leaf.fits
-    return leaf.fits if one_switch else leaf.down
+    fits = spec.tiers == "auto" and not spec.leaf.down and ports <= leaf.fits
+    return leaf.fits if fits else None
 
 
 def leaves_limit(spec: ClosSpec) -> int:
@@ -203,8 +221,7 @@ def wire_clos(spec: ClosSpec, ends: Ends, leaves: Leaves, name: str) -> Fabric:
     first = ends.first + planes * count
     top = ends.first + np.arange(planes * count)
     if tiers > 1:
-        made = layer(spec, "leaf")
-        up = _needed_uplinks(made, used)
+        up = _uplinks(spec, used, count, tiers)
         upper = _two_tiers if tiers == 2 else _three_tiers
         more, links, top = upper(spec, (planes, count, up), ends.first, first)
         blocks += more
@@ -227,19 +244,21 @@ def _why(spec: ClosSpec) -> str:
     return f"it has {text}, and the top switches {ports} ports"
 
 
-def _needed_uplinks(made: Layer, used: int) -> int:
-    """Uplinks of a leaf: all, or as many as its fullest needs, doubling (or by the next factor).
+def _uplinks(spec: ClosSpec, used: int, leaves: int, tiers: int) -> int:
+    """Uplinks of a leaf: as many as its fullest needs, or a few more where that saves spines.
 
-    The steps divide each other, so that a larger cluster never needs fewer spines.
+    Full leaves use all. Cables spread evenly only over a divisor of them, and 13 uplinks would
+    ask for 13 spines where 14 are content with two.
     """
-    steps, rest = [1], made.up
-    factors = [k for k in range(2, made.up + 1) if made.up % k == 0]
-    while rest > 1:
-        prime = next(k for k in factors if rest % k == 0)
-        steps.append(steps[-1] * prime)
-        rest //= prime
-    need = made.up * min(1.0, used / made.down)
-    return next(step for step in steps if step >= need - 1e-9)
+    made, spine = layer(spec, "leaf"), layer(spec, "spine")
+    need = math.ceil(made.up * min(1.0, used / made.down) - 1e-9)
+    reached, ports = (leaves * spine.share, spine.ports)
+    if tiers == 3:
+        reached, ports = pod_leaves(spec, spine), spine.down
+    return min(
+        range(max(1, need), made.up + 1),
+        key=lambda up: (smallest_divisor(up, reached * up / ports), up),
+    )
 
 
 def _leaf_block(spec: ClosSpec, leaves: Leaves, size: tuple[int, int, int]) -> Block:

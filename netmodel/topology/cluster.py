@@ -9,16 +9,17 @@ import numpy as np
 
 from netmodel import catalog
 from netmodel.errors import InputError, ModelError
-from netmodel.graph import Block, Cables, IntArray, Wiring, to_networkx
+from netmodel.graph import Wiring, to_networkx
 from netmodel.topology.family import Fabric, FabricSpec, family
-from netmodel.topology.host import Ends, Host, Hosts, Part, Run, bundle, wire_hosts
+from netmodel.topology.host import Host, Run, wire_hosts
 from netmodel.topology.schema import ClusterSpec
+from netmodel.topology.sites import join_sites, mark_sites
 
 if TYPE_CHECKING:
     import networkx as nx
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Cluster:
     """A cluster design, sized for ``gpus`` GPUs unless asked otherwise.
 
@@ -87,6 +88,12 @@ class Cluster:
         """Whether the fabric joins accelerators, not NICs."""
         return getattr(family(self.fabric.family), "JOINS", "nics") == "gpus"
 
+    def __repr__(self) -> str:
+        return (
+            f"Cluster({self.name!r}: {self.gpus:,} x {self.accelerator.name},"
+            f" {self.fabric.family} fabric)"
+        )
+
     def resize(self, gpus: int) -> Cluster:
         """Return the same design sized for another number of GPUs.
 
@@ -113,13 +120,26 @@ class Cluster:
         hosts = wire_hosts(self._runs(n))
         module = family(self.fabric.family)
         ends = hosts.gpus if self._joins_gpus else hosts.nics
-        if self.spec.sites:
-            return self._joined_sites(hosts, ends, module)
         blocks, cables = hosts.blocks, hosts.cables
-        if len(ends.index):
-            fabric: Fabric = module.wire(self.fabric, ends)
-            blocks, cables = (*blocks, *fabric.blocks), (*cables, *fabric.cables)
-        return Wiring(name=self.name, blocks=blocks, cables=cables)
+        if sites := self.spec.sites:
+            per_site = -(-sites.gpus // self.hosts[0].gpus)
+            blocks = mark_sites(blocks, per_site)
+            fabric = join_sites(
+                lambda part: module.wire(self.fabric, part),
+                ends,
+                per_site=per_site,
+                cables=sites.cables,
+                link=sites.link.part,
+            )
+        elif len(ends.index):
+            fabric = module.wire(self.fabric, ends)
+        else:
+            fabric = Fabric((), (), ends.index)
+        return Wiring(
+            name=self.name,
+            blocks=(*blocks, *fabric.blocks),
+            cables=(*cables, *fabric.cables),
+        )
 
     def graph(self, gpus: int | None = None) -> nx.Graph:
         """Return the cluster as a :class:`networkx.Graph`; see :mod:`netmodel.graph`."""
@@ -155,7 +175,9 @@ class Cluster:
             raise ModelError(
                 f"{gpus:,} GPUs asked for, this design ends at {most:,}, {why}",
                 where=f"cluster {self.name!r}",
-                remedy="Use fewer GPUs, or --set fabric.max_tiers=3 where the family has tiers.",
+                remedy="Use fewer GPUs, or --set fabric.max_tiers=3."
+                if getattr(self.fabric, "tier_range", (3, 3))[1] < 3
+                else "Use fewer GPUs.",
             )
 
     def _proportion(self, hosts: int) -> list[int]:
@@ -177,34 +199,17 @@ class Cluster:
             last = number == len(self.hosts) - 1
             share = gpus - done if last else max(0, round((upto - done) / host.gpus)) * host.gpus
             share = min(share, gpus - done)
-            runs += _fill(host, share, f"{host.name.lower()}-" if len(self.hosts) > 1 else "")
+            runs += _fill(host, share, self._prefix(number))
             done += share
         return runs
 
-    def _joined_sites(self, hosts: Hosts, ends: Ends, module: Any) -> Wiring:
-        """Give every site a fabric of its own, and join their top switches."""
-        sites = self.spec.sites
-        assert sites is not None
-        per_site = -(-sites.gpus // self.hosts[0].gpus)
-        site = ends.node // per_site
-        count = int(site.max(initial=0)) + 1
-        blocks = [_with_site(block, per_site) for block in hosts.blocks]
-        cables = list(hosts.cables)
-        tops = []
-        first = ends.first
-        for number in range(count):
-            fabric: Fabric = module.wire(self.fabric, ends.take(site == number, first))
-            for block in fabric.blocks:
-                label = f"site{number}-{block.label}"
-                attributes = {**block.attributes, "site": number}
-                blocks.append(replace(block, label=label, attributes=attributes))
-                first += block.size
-            cables += fabric.cables
-            tops.append(fabric.top)
-        for low in range(count):
-            for high in range(low + 1, count):
-                cables.append(_trunk(tops[low], tops[high], sites.cables, sites.link.part))
-        return Wiring(name=self.name, blocks=tuple(blocks), cables=tuple(cables))
+    def _prefix(self, group: int) -> str:
+        """What names of a group's hosts start with, where there are several groups."""
+        names = [host.name.lower() for host in self.hosts]
+        if len(names) == 1:
+            return ""
+        unique = names.count(names[group]) == 1
+        return f"{names[group]}-" if unique else f"group{group}-"
 
 
 def _fill(host: Host, gpus: int, prefix: str) -> list[Run]:
@@ -215,20 +220,3 @@ def _fill(host: Host, gpus: int, prefix: str) -> list[Run]:
     if rest:
         runs.append(Run(host, 1, rest, f"{prefix}node{full:04d}", full % host.domain))
     return runs
-
-
-def _with_site(block: Block, per_site: int) -> Block:
-    node = block.attributes.get("node")
-    if node is None:
-        return block
-    return replace(block, attributes={**block.attributes, "site": np.asarray(node) // per_site})
-
-
-def _trunk(left: IntArray, right: IntArray, cables: int, link: Part) -> Cables:
-    """Spread the cables between two sites evenly over their top switches."""
-    k = np.arange(cables)
-    ends = np.stack(
-        [left[k * len(left) // cables % len(left)], right[k * len(right) // cables % len(right)]]
-    )
-    pairs, counts = np.unique(ends, axis=1, return_counts=True)
-    return bundle(pairs[0], pairs[1], link, "wan", counts)

@@ -9,7 +9,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from netmodel.topology.clos import ClosSpec, Leaves, leaf_down, leaf_fill, leaves_limit, wire_clos
+from netmodel.topology.clos import (
+    ClosSpec,
+    Leaves,
+    leaf_down,
+    leaves_limit,
+    one_switch,
+    whole_hosts,
+    wire_clos,
+)
 from netmodel.topology.family import Fabric
 from netmodel.topology.host import Ends
 
@@ -21,10 +29,14 @@ class Spec(ClosSpec):
 def wire(spec: Spec, ends: Ends) -> Fabric:
     """Give each leaf as many NIC ports, in host order, as it has ports down."""
     order = np.arange(len(ends.index))
-    leaf = order // leaf_fill(spec, len(order))
-    return wire_clos(spec, ends, Leaves(np.zeros(len(order), int), leaf), "fat-tree")
+    sized = whole_hosts(spec, int(np.bincount(ends.node).max(initial=1)))
+    leaf = order // (one_switch(spec, len(order)) or leaf_down(sized))
+    return wire_clos(sized, ends, Leaves(np.zeros(len(order), int), leaf), "fat-tree")
 
 
 def limit(spec: Spec, nics: int, ports: int) -> int | None:
     """Hosts of ``nics`` NICs with ``ports`` ports each that fit."""
-    return leaves_limit(spec) * leaf_down(spec) // (nics * ports)
+    each = nics * ports
+    sized = whole_hosts(spec, each)
+    one = (one_switch(spec, 1) or 0) // each
+    return max(one, leaves_limit(sized) * leaf_down(sized) // each)

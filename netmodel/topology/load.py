@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -77,12 +78,26 @@ def build_cluster(document: Document) -> Cluster:
     except InputError as error:
         path = tuple(error.where.split("."))
         raise InputError(error.found, where=document.where(path), remedy=error.remedy) from error
+    if spec.sites:
+        _check_site(cluster, document)
     if limit is not None and spec.gpus > limit:
         raise InputError(
             f"{spec.gpus:,} GPUs, but this design ends at {limit:,}",
             where=document.where(("gpus",)),
         )
     return cluster
+
+
+def _check_site(cluster: Cluster, document: Document) -> None:
+    """Refuse sites of more GPUs than the fabric of one can join."""
+    assert cluster.spec.sites is not None
+    one = replace(cluster, spec=cluster.spec.model_copy(update={"sites": None, "max_gpus": None}))
+    most, wanted = one.max_gpus, cluster.spec.sites.gpus
+    if most is not None and wanted > most:
+        raise InputError(
+            f"{wanted:,} GPUs a site, but the fabric of one ends at {most:,}",
+            where=document.where(("sites", "gpus")),
+        )
 
 
 def load_document(name_or_path: str | Path) -> Document:

@@ -9,7 +9,15 @@ from __future__ import annotations
 import numpy as np
 
 from netmodel.graph import IntArray
-from netmodel.topology.clos import ClosSpec, Leaves, leaf_down, leaf_fill, leaves_limit, wire_clos
+from netmodel.topology.clos import (
+    ClosSpec,
+    Leaves,
+    leaf_down,
+    leaves_limit,
+    one_switch,
+    whole_hosts,
+    wire_clos,
+)
 from netmodel.topology.family import Fabric
 from netmodel.topology.host import Ends
 
@@ -24,9 +32,11 @@ def wire(spec: Spec, ends: Ends) -> Fabric:
     wanted = ends.rail * ports + ends.port
     plane = wanted % spec.planes if spec.planes else wanted
     place = rank_within(plane)
-    leaf = place // leaf_fill(spec, int(place.max(initial=0)) + 1)
+    each = -(-int(wanted.max(initial=0) + 1) // int(plane.max(initial=0) + 1))
+    sized = whole_hosts(spec, each)
+    leaf = place // (one_switch(spec, int(place.max(initial=0)) + 1) or leaf_down(sized))
     one_rail = ports == 1 and plane is wanted
-    return wire_clos(spec, ends, Leaves(plane, leaf, rail_of_plane=one_rail), "multi-plane")
+    return wire_clos(sized, ends, Leaves(plane, leaf, rail_of_plane=one_rail), "multi-plane")
 
 
 def rank_within(group: IntArray) -> IntArray:
@@ -42,4 +52,6 @@ def rank_within(group: IntArray) -> IntArray:
 def limit(spec: Spec, nics: int, ports: int) -> int | None:
     """Hosts that fit: each has ``nics * ports / planes`` ports in every plane."""
     each = -(-nics * ports // (spec.planes or nics * ports))
-    return leaves_limit(spec) * leaf_down(spec) // each
+    sized = whole_hosts(spec, each)
+    one = (one_switch(spec, 1) or 0) // each
+    return max(one, leaves_limit(sized) * leaf_down(sized) // each)

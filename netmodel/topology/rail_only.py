@@ -6,7 +6,7 @@ switch while that has ports enough, else a fat tree of its own.
 
 from __future__ import annotations
 
-from netmodel.topology.clos import ClosSpec, Leaves, leaf_down, leaf_fill, leaves_limit, wire_clos
+from netmodel.topology.clos import ClosSpec, Leaves, leaf_down, leaves_limit, one_switch, wire_clos
 from netmodel.topology.family import Fabric
 from netmodel.topology.fields import Count
 from netmodel.topology.host import Ends
@@ -25,10 +25,11 @@ def wire(spec: Spec, ends: Ends) -> Fabric:
     rails = int(ends.rail.max(initial=0)) + 1
     rail = ends.node % spec.domain_hosts * rails + ends.rail
     place = rank_within(rail)
-    leaf = place // leaf_fill(spec, int(place.max(initial=0)) + 1)
+    leaf = place // (one_switch(spec, int(place.max(initial=0)) + 1) or leaf_down(spec))
     return wire_clos(spec, ends, Leaves(rail, leaf, rail_of_plane=True), "rail-only")
 
 
 def limit(spec: Spec, nics: int, ports: int) -> int | None:
     """Hosts that fit: a rail takes one NIC of each domain."""
-    return leaves_limit(spec) * leaf_down(spec) // ports * spec.domain_hosts
+    most = max(one_switch(spec, 1) or 0, leaves_limit(spec) * leaf_down(spec))
+    return most // ports * spec.domain_hosts

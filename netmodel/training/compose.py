@@ -135,7 +135,7 @@ def _frame(
     plan: Plan, brief: Mapping[str, Totals], rates: Rates, factors: Mapping[str, Any]
 ) -> Frame:
     """Find what decides the step time."""
-    paces = [_pace(stage, brief) for stage in plan.stages]
+    paces = [pace_of(stage, brief) for stage in plan.stages]
     slow = _slowest(paces)
     m, p = plan.micro_batches, plan.pp
     others = paces[0].both + paces[2].both + (p - 2) * paces[1].both - slow.both
@@ -190,7 +190,7 @@ def _hidden(counts: Mapping[str, Any], layers: Mapping[str, Layer], name: str) -
     return seconds
 
 
-def _pace(stage: Stage, brief: Mapping[str, Totals]) -> Pace:
+def pace_of(stage: Stage, brief: Mapping[str, Totals]) -> Pace:
     """One micro-batch on one rank."""
     ahead: Any = 0.0
     back: Any = 0.0

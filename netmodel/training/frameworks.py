@@ -96,6 +96,8 @@ def software(framework: str = DEFAULT, version: str = "") -> Software:
             flash=row["flash"] == "yes",
             dropout=row["dropout"] == "yes",
             gradient=float(row["gradient_bytes"]),
+            moments=float(row["moments_bytes"]),
+            saved=float(row["saved_bytes"]),
             gradient_message=float(row["gradient_bytes"]),
             fp8_dispatch=row["fp8_dispatch"] == "yes",
             reshard=row["reshard"] == "yes",

@@ -261,17 +261,13 @@ def critical_path(timeline: Timeline) -> list[Piece]:
         before = lead - 1
         if lead not in first and end[before] == begin:
             task = before
-        elif lead not in first and ahead[lead] >= 0 and comes[ahead[lead]] == begin:
-            task, message = ahead[lead], True  # a rank that waits for its message to leave
-        else:
-            pair = (lead, lead + 1) if paired[lead] else (lead,)
-            task = next(
-                needs[each]
-                for each in pair
-                if needs[each] >= 0
-                and begin == (end if receiver[needs[each]] < 0 else comes)[needs[each]]
-            )
-            message = receiver[task] >= 0
+            continue
+        pair = (lead, lead + 1) if paired[lead] else (lead,)
+        needed = [needs[each] for each in pair if needs[each] >= 0]
+        came = [each for each in needed if begin == (end if receiver[each] < 0 else comes)[each]]
+        # Without such a need, the rank waited for its own message to leave.
+        task = came[0] if came else ahead[lead]
+        message = receiver[task] >= 0
 
 
 def _sent_before(order: Order) -> list[int]:

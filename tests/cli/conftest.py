@@ -35,3 +35,19 @@ def netmodel(tmp_path: Path) -> Run:
         return done
 
     return run
+
+
+@pytest.fixture
+def call():
+    """Run a verb inside this process and return its stdout."""
+    from click.testing import CliRunner
+    from netmodel.cli.main import netmodel_group
+
+    def run(*arguments: str | Path) -> str:
+        result = CliRunner().invoke(
+            netmodel_group, [str(each) for each in arguments], catch_exceptions=False
+        )
+        assert result.exit_code == 0, result.output
+        return result.stdout
+
+    return run

@@ -139,20 +139,26 @@ def test_a_cut_says_who_lost_whom(rails):
         all_to_all_time(faults.apply(rails, "n5-nic*"))
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(seed=st.integers(0, 10_000), count=st.integers(0, 3))
 def test_one_more_failed_cable_never_makes_it_faster(rails, seed, count):
+    """By the best routes; adaptive ones, which see one hop ahead, never beat the sound fabric."""
     rng = np.random.default_rng(seed)
     graph = to_networkx(rails)
     uplinks = [e for e in graph.edges if graph.edges[e]["tier"] == "leaf-spine"]
     order = [f"{a}:{b}" for a, b in rng.permutation(np.array(uplinks))][: count + 1]
-    times = []
-    for broken in (order[:-1], order):
-        try:
-            times.append(all_to_all_time(faults.apply(rails, broken)))
-        except ModelError:
-            times.append(np.inf)
-    assert times[1] >= times[0] * (1 - 1e-12)
+    best = [time_or_cut(faults.apply(rails, broken), "optimal") for broken in (order[:-1], order)]
+    assert best[1] >= best[0] * (1 - 1e-6)
+    sound, spread = all_to_all_time(rails), time_or_cut(faults.apply(rails, order), "adaptive")
+    assert spread >= max(sound, best[1]) * (1 - 1e-6)
+
+
+def time_or_cut(wiring, policy):
+    """Time, infinite where some have lost each other."""
+    try:
+        return all_to_all_time(wiring, policy)
+    except ModelError:
+        return np.inf
 
 
 @pytest.mark.parametrize(

@@ -215,6 +215,13 @@ def test_a_flow_without_links_or_bytes_ends_when_it_joins():
     assert ends.tolist() == [1.0, 3.0, 4.0]
 
 
+def test_a_clock_that_counts_from_1970_costs_no_digits(engine):
+    """A microsecond apart at 1.7e9 s: the second still finds the first one active."""
+    start = 1.7e9 + np.array([0.0, 2.0**-20])
+    ends = simulate_flows([1e9], [0.0], *rows([[0], [0]]), [8000.0, 8000.0], start)
+    assert ends - 1.7e9 == pytest.approx([15e-6, 16e-6], abs=3e-7)
+
+
 def test_a_sprayed_flow_uses_each_path_for_its_part(engine):
     """Half of a crosses each of two links of 10, b the one and c the other: 6.67 B/s for all."""
     indptr, links = rows([[0, 1], [0], [1]])
@@ -314,6 +321,7 @@ def test_an_all_to_all_of_64_ranks_takes_4_70_ms_on_a_4_to_1_fat_tree():
         ({"start": [np.nan]}, "start"),
         ({"links": [3]}, "links"),
         ({"parts": [0.0]}, "parts"),
+        ({"size": [1e300], "capacity": [1e-300]}, "size, capacity"),
         ({"parts": [2.0]}, "parts"),
     ],
 )

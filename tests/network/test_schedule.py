@@ -6,11 +6,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from netmodel.errors import InputError, ModelError
 from netmodel.graph import from_networkx
-from netmodel.network import link_loads, traffic
+from netmodel.network import link_loads, maxmin_rates, traffic
 from netmodel.network.arrays import compile_network
+from netmodel.network.itinerary import connections
 from netmodel.network.ports import Ways
 from netmodel.network.routing import Rule
-from netmodel.network.schedule import arrivals, connections, flow_time
+from netmodel.network.schedule import arrivals, flow_time
 
 from .conftest import GB, leaf_spine, mesh, pcie_box, three_tier, torus
 
@@ -39,10 +40,10 @@ def test_flows_put_the_same_bytes_on_every_link_as_the_contention_rung(name, dat
     sent = data.draw(st.lists(st.tuples(rank, rank), min_size=1, max_size=8))
     source, target = np.array(sent).T
     flows = traffic.flows(source, target, 8.0)
-    message, share, paths = connections(ways, flows.source, flows.target, Rule(policy=policy))
-    moved = (flows.size[message] * share)[paths.owner] * paths.parts
-    found = np.bincount(paths.links, moved, ways.network.n_links)
-    assert found == pytest.approx(link_loads(ways, flows, policy=policy).bytes, abs=1e-9)
+    made = connections(ways, flows.source, flows.target, Rule(policy=policy, qps=2))
+    moved = np.repeat(flows.size[made.message] * made.share, np.diff(made.first)) * made.parts
+    found = np.bincount(made.links, moved, ways.network.n_links)
+    assert found == pytest.approx(link_loads(ways, flows, policy=policy, qps=2).bytes, abs=1e-9)
 
 
 @settings(max_examples=30, deadline=None)
@@ -84,6 +85,20 @@ def test_one_path_each_collides_where_spraying_does_not():
     spread = flow_time(WAYS["three tiers"], [sent])
     assert spread == pytest.approx(1e9 / 50e9, rel=1e-3)
     assert flow_time(WAYS["three tiers"], [sent], policy="ecmp") >= 2 * spread * (1 - 1e-3)
+
+
+def test_hashing_a_permutation_of_1024_hosts_leaves_about_four_tenths_of_line_rate():
+    """Full bisection is not enough: single paths of ECMP collide, spraying restores every rate."""
+    ways = Ways(compile_network(from_networkx(three_tier(16))))
+    sent = traffic.permutation(np.arange(1024), 1e9, np.random.default_rng(0))
+
+    def mean_rate(policy):
+        made = connections(ways, sent.source, sent.target, Rule(policy=policy))
+        rates = maxmin_rates(ways.network.capacity, made.first, made.links, parts=made.parts)
+        return rates.mean()
+
+    assert mean_rate("ecmp") == pytest.approx(0.4 * 50e9, rel=0.1)
+    assert mean_rate("adaptive") == pytest.approx(50e9, rel=1e-9)
 
 
 def test_a_message_to_a_neighbour_arrives_sooner_than_one_that_shares():

@@ -1,10 +1,9 @@
 """Which layout a question is about: stated, published, adapted, or searched."""
 
+import netmodel as nm
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-import netmodel as nm
 from netmodel.catalog.layouts import layouts, published_layout
 from netmodel.catalog.models import model_aliases
 from netmodel.errors import InputError
@@ -59,7 +58,7 @@ def test_options_complete_a_stated_layout():
 
 
 def test_a_value_stated_twice_and_differently_is_refused():
-    with pytest.raises(InputError, match="micro_batch is 2 .* 4"):
+    with pytest.raises(InputError, match=r"micro_batch is 2 .* 4"):
         choose(LLAMA, H100, 16, Request(strategy="tp=2,micro_batch=2", micro_batch=4))
 
 

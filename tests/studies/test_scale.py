@@ -2,9 +2,8 @@
 
 import json
 
-import pytest
-
 import netmodel as nm
+import pytest
 from netmodel.errors import InputError, ModelError
 from netmodel.studies.layouts import Request
 from netmodel.studies.scale import scale

@@ -2,9 +2,8 @@
 
 from itertools import product
 
-import pytest
-
 import netmodel as nm
+import pytest
 from netmodel.errors import InputError, ModelError
 from netmodel.studies.search import divisors, search
 from netmodel.training import step

@@ -125,5 +125,24 @@ def test_more_cables_than_ports_are_refused():
 
 
 def test_a_fabric_without_any_port_count_is_refused(one_nic_hosts):
-    with pytest.raises(InputError, match="nothing says how many ports a spine switch has"):
+    with pytest.raises(InputError, match="nothing says how many ports a leaf switch has"):
         one_nic_hosts(8, family="fat-tree")
+
+
+@settings(max_examples=25, deadline=None)
+@given(fabric=fabrics, ratio=st.sampled_from([1, 2, 3, 7]), gpus=st.integers(1, 40))
+def test_no_host_bridges_two_leaves_of_a_fat_tree(fabric, ratio, gpus, one_nic_hosts):
+    """Else its NVLink would bypass the spines, and leaves would be no tier."""
+    fabric |= {"family": "fat-tree", "radix": 64, "oversubscription": ratio, "nics": 8}
+    fabric |= {"nic_ports": 1}
+    graph = one_nic_hosts(1, **fabric).graph(gpus)
+    leaf_of = {}
+    for node, data in graph.nodes(data=True):
+        if data["kind"] == "nic":
+            (leaf,) = (n for n in graph[node] if graph.nodes[n]["kind"] == "leaf")
+            assert leaf_of.setdefault(data["node"], leaf) == leaf
+
+
+def test_whole_hosts_keep_the_ratio(count):
+    made = count(load_cluster("fat-tree-64", ["fabric.oversubscription=2"]).wiring(400))
+    assert (made.cables["host-leaf"], made.cables["leaf-spine"]) == (400, 200)

@@ -134,6 +134,21 @@ def test_sites_have_fabrics_of_their_own(count):
     assert count(load_cluster("three-sites").wiring(1024)).cables["wan"] == 0
 
 
+def test_a_site_must_fit_its_fabric():
+    with pytest.raises(InputError, match="8,000 GPUs a site, but the fabric of one ends at 6,400"):
+        load_cluster("fire-flyer-2", ["sites.gpus=8000"])
+
+
+def test_groups_of_the_same_node_keep_names_apart():
+    data = {
+        "name": "two", "description": "d", "sources": ["s"], "gpus": 32,
+        "nodes": [{"name": "DGX-H100"}, {"name": "DGX-H100", "nic_bandwidth": "200 Gb/s"}],
+        "fabric": {"family": "fat-tree", "radix": 64, "link": "InfiniBand-NDR"},
+    }  # fmt: skip
+    wiring = make_cluster(data).wiring()
+    assert len(set(wiring.names())) == wiring.n_nodes
+
+
 def test_groups_of_nodes_keep_their_proportion():
     cluster = load_cluster("hybrid-a100-h100-mi300x")
     for gpus in (96, 768, 770):

@@ -69,6 +69,8 @@ def test_leonardo_has_18_cables_between_every_two_cells(count):
     assert made.cables["global"] == 18 * 23 * 22 // 2
     assert set(made.degree[wiring.of_kind("spine")]) == {18 + 22}
     assert made.cables["leaf-spine"] == 23 * 18 * 18
+    rates = {group.tier: group.bandwidth * group.cables for group in wiring.cables[-3:-1]}
+    assert 40 * rates["host-leaf"] / (18 * rates["leaf-spine"]) == pytest.approx(1.11, abs=0.005)
 
 
 def test_a_smaller_dragonfly_has_fewer_groups(count):

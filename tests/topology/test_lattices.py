@@ -117,3 +117,11 @@ def test_hamming_mesh_of_single_chips_gives_each_four_cables_to_two_switches(cou
 def test_a_hamming_mesh_row_must_fit_one_switch():
     with pytest.raises(InputError, match="needs 80 ports on one switch, it has 64"):
         chips(16, family="hamming-mesh", board=[2, 2], grid=[4, 40], radix=64)
+
+
+@pytest.mark.parametrize(("name", "published"), [("tpu-v5e", 1.6e12), ("tpu-v6e", 3.2e12)])
+def test_the_bisection_of_a_tpu_pod_is_as_published(name, published):
+    """docs.cloud.google.com/tpu: 1.6 and 3.2 TB/s across the middle of 16x16 chips."""
+    (group,) = load_cluster(name).wiring().cables
+    across = (group.a < 128) != (group.b < 128)
+    assert across.sum() * group.bandwidth == published

@@ -66,3 +66,10 @@ def test_the_gb200_unit_is_the_one_in_nvidias_fabric_dump(count):
     assert set(made.degree[wiring.of_kind("spine")]) == {64}
     (uplinks,) = (group for group in wiring.cables if group.tier == "leaf-spine")
     assert uplinks.cables == 2
+
+
+def test_the_four_unit_h100_pod_of_127_nodes_keeps_its_switches(count):
+    """RA-11333-001: one node of 128 gives its ports to the fabric manager."""
+    made = count(load_cluster("dgx-superpod-h100").wiring(127 * 8))
+    assert (made.nodes["leaf"], made.nodes["spine"]) == (32, 16)
+    assert made.cables["host-leaf"] == 1016
