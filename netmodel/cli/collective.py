@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from netmodel.cli.options import output_options, set_option
+from netmodel.cli.options import fidelity_option, output_options, set_option
 from netmodel.cli.output import Answer, Table, emit
 from netmodel.cli.params import COUNT, SIZES
 
@@ -79,6 +79,7 @@ GIGA = 1e9
 @click.option(
     "--protocol", type=click.Choice(PROTOCOLS), default="auto", show_default=True, help="Force one."
 )
+@fidelity_option
 @set_option
 @output_options()
 def collective(
@@ -88,6 +89,7 @@ def collective(
     sizes: Sequence[float],
     algorithms: Sequence[str],
     protocol: str,
+    fidelity: str,
     overrides: Sequence[str],
     as_json: bool,
     as_csv: bool,
@@ -113,6 +115,7 @@ def collective(
             gpus=gpus,
             algorithm=algorithm,
             protocol=protocol,
+            fidelity=fidelity,
             with_measured=draws,
         )
         for name in clusters

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -16,7 +17,7 @@ from netmodel.cli.options import (
     output_options,
     set_option,
 )
-from netmodel.cli.output import Answer, Table, emit
+from netmodel.cli.output import Answer, Table, emit, write_whole
 from netmodel.units import format_size, format_time
 
 if TYPE_CHECKING:
@@ -38,6 +39,12 @@ NEGLIGIBLE = 1e-5
 @layout_options
 @fidelity_option
 @set_option
+@click.option(
+    "--trace",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE.json",
+    help="Write the pipeline's timeline in Chrome's trace format (opens in Perfetto).",
+)
 @output_options()
 def step(
     cluster: str,
@@ -45,6 +52,7 @@ def step(
     gpus: int | None,
     fidelity: str,
     overrides: Sequence[str],
+    trace: Path | None,
     as_json: bool,
     as_csv: bool,
     outputs: Sequence[Any],
@@ -82,7 +90,26 @@ def step(
         notes=notes(done, choice),
         figure=lambda: _figure(done, shape, fabric, choice),
     )
+    if trace is not None:
+        _write_trace(trace, shape, fabric, size, choice)
     emit(answer, as_json=as_json, as_csv=as_csv, outputs=outputs)
+
+
+def _write_trace(path: Path, model: Model, cluster: Cluster, gpus: int, choice: Choice) -> None:
+    """Play the step through and write its timeline."""
+    from netmodel.training.replay import replay
+    from netmodel.training.timeline import trace_json
+
+    timeline, activities = replay(
+        model,
+        cluster,
+        choice.strategy,
+        gpus=gpus,
+        seq_len=choice.seq_len,
+        software=choice.software,
+    )
+    write_whole(path, trace_json(timeline, activities).encode())
+    click.echo(f"wrote {path}", err=True)
 
 
 def row(done: Step) -> dict[str, Any]:

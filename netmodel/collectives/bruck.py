@@ -21,8 +21,8 @@ def traffic(kind: str, size: Any, group: Group) -> Traffic:
     r"""Count :math:`\lceil\log_2 n\rceil` steps.
 
     An all-to-all moves half of the buffer in each, so it pays only where messages are tiny; an
-    all-gather moves :math:`S(n-1)/n` in all, doubling with distance. Steps that reach less far than
-    a unit is wide cross its edge in part: a distance d leaves a unit of m for d/m of its members.
+    all-gather moves :math:`S(n-1)/n` in all, doubling with distance. The last rank of a
+    unit sends all of it beyond, so its NIC decides.
 
     References
     ----------
@@ -31,24 +31,12 @@ def traffic(kind: str, size: Any, group: Group) -> Traffic:
     """
     n = group.ranks
     every = ceil_log2(n)
-    if kind == "all_to_all":
-        moved = 0.5 * size * every
-        beyond = tuple(
-            0.5 * size * ((below - 1.0) / below + every - ceil_log2(below)) for below in group.below
-        )
-    else:
-        moved = size * (n - 1) / n
-        beyond = tuple(
-            size / n * ((below * below - 1.0) / (3.0 * below) + n - below) for below in group.below
-        )
+    moved = 0.5 * size * every if kind == "all_to_all" else size * (n - 1) / n
     return Traffic(
         steps=ceil_log2(group.local),
         hops=tier_hops(group, 1),
         port=moved * ((group.local > 1) * 1),
-        egress=tuple(
-            each * ((branches > 1) * 1)
-            for each, branches in zip(beyond, group.branches, strict=True)
-        ),
+        egress=tuple(moved * ((branches > 1) * 1) for branches in group.branches),
         copy=size / n,
     )
 

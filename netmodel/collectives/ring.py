@@ -39,7 +39,7 @@ def traffic(kind: str, size: Any, group: Group) -> Traffic:
         hops=tuple(
             rounds * (crossings[tier] - crossings[tier + 1]) for tier in range(len(group.tiers))
         ),
-        port=moved,
+        port=choose(group.units > 1, moved * (1.0 - 1.0 / group.local), moved),
         egress=tuple(
             choose(branches > 1, moved / below, 0.0 * moved)
             for branches, below in zip(group.branches, group.below, strict=True)

@@ -40,8 +40,9 @@ def tree_hops(group: Group, rounds: Any) -> tuple[Any, ...]:
 def traffic(kind: str, size: Any, group: Group) -> Traffic:
     r"""Count the steps and bytes of a tree all-reduce.
 
-    Inside a domain of g members the tree is a chain, :math:`2(g-1)` steps, whose inner members send
-    S up and S down; between N domains it is :math:`2 \lfloor\log_2 N\rfloor` hops.
+    Inside a domain of g members the tree is a chain, :math:`2(g-1)` steps; each channel's ends at
+    another member, so one sends :math:`(g-1)S/g` up and as much down; between N domains it is
+    :math:`2 \lfloor\log_2 N\rfloor` hops.
 
     References
     ----------
@@ -52,7 +53,7 @@ def traffic(kind: str, size: Any, group: Group) -> Traffic:
     return Traffic(
         steps=2 * (group.local - 1),
         hops=hops,
-        port=choose(group.local > 1, 2.0 * size, 0.0 * size),
+        port=2.0 * size * (1.0 - 1.0 / group.local),
         egress=tuple(
             tree_egress(size, branches) / below
             for branches, below in zip(group.branches, group.below, strict=True)

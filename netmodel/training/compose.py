@@ -42,7 +42,7 @@ class Sum:
 def add_up(plan: Plan, rates: Rates, factors: Mapping[str, Any]) -> Sum:
     """Add up one step; the parts' sum is the step time."""
     layers = {kind: layer(plan, kind, rates, factors) for kind in plan.work}
-    paces = [_pace(stage, layers) for stage in plan.stages]
+    paces = [pace_of(stage, layers) for stage in plan.stages]
     slow = _slowest(paces)
     m, p = plan.micro_batches, plan.pp
     whole = [pace.forward + pace.backward for pace in paces]
@@ -79,7 +79,7 @@ def _held(stage: Stage, layers: Mapping[str, Layer], get: Any) -> Any:
     return seconds
 
 
-def _pace(stage: Stage, layers: Mapping[str, Layer]) -> Pace:
+def pace_of(stage: Stage, layers: Mapping[str, Layer]) -> Pace:
     """One micro-batch on one rank."""
     parts: Parts = dict.fromkeys(PARTS, 0.0)
     parts["head"] = 0.0

@@ -74,8 +74,11 @@ def test_the_closed_form_counts_the_bytes_of_the_schedule(name, kind, domains, l
     expected = counted.egress[0]
     if name == "p2p":
         busiest *= local  # one message crosses, over one NIC
-    assert busiest <= expected * (1 + 1e-9) or name == "bruck"
-    assert busiest == pytest.approx(expected, rel=0.02 if name == "bruck" else 1e-9)
+    if name == "bruck":  # the last rank of a domain sends beyond it in every step
+        rank = np.arange(ranks)
+        beyond = np.where(rank[:, None] // local != rank // local, matrix, 0)
+        busiest = beyond.sum(axis=1).max()
+    assert busiest == pytest.approx(expected, rel=1e-9)
 
 
 @pytest.mark.parametrize("nodes", range(2, 40))
