@@ -186,6 +186,19 @@ def _tier_rate(kind: str, group: Group, library: Library, tier: int) -> Any:
     return rate
 
 
+def wire_shares(
+    kind: str, group: Group, library: Library, algorithm: str, protocol: str
+) -> tuple[Any, ...]:
+    """Return the part of line rate that payload gets, in the domain and at each network tier."""
+    fit, proto = library.algorithms[algorithm], library.protocols[protocol]
+    rates = group.uniform if kind == "all_to_all" else group.bandwidth
+    outside = (
+        _tier_rate(kind, group, library, tier) / rate * fit.network * proto.efficiency
+        for tier, rate in enumerate(rates)
+    )
+    return (_port_share(group, library, fit, proto), *outside)
+
+
 def _serial_launch(time: Any, group: Group, library: Library, algorithm: str) -> Any:
     """Time of a call whose GPUs one process launches one after the other.
 
