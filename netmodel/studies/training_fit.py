@@ -60,9 +60,9 @@ def free_rows(rows: Sequence[Factor]) -> IntArray:
 
 
 def row_weights(cases: Sequence[Case]) -> FloatArray:
-    """Weigh a row by its framework's number of rows to the power -1/4, 1 for a framework of ten."""
+    """Weigh a row by its framework's number of rows to the power -1/10."""
     count = Counter(case.software.framework for case in cases)
-    return np.array([(count[case.software.framework] / 10) ** -0.25 for case in cases])
+    return np.array([(count[case.software.framework] / 10) ** -0.1 for case in cases])
 
 
 def fit(
