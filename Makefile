@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: demo test check bench clean
+.PHONY: demo test check bench docs clean
 
 demo: $(STAMP)
 	$(BIN)/netmodel scale --cluster deepseek-h800-mpft --model deepseek-v3 --gpus 256..65536 \
@@ -24,6 +24,9 @@ $(STAMP): setup.cfg pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
 	touch $(STAMP)
+
+docs: $(STAMP)
+	$(BIN)/python scripts/refresh_docs.py
 
 clean:
 	rm -rf $(VENV) out build *.egg-info

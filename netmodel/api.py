@@ -79,7 +79,13 @@ def step(
     size = gpus or fabric.gpus
     choice = choose(shape, fabric, size, Request(strategy=strategy, seq_len=seq_len))
     return time_step(
-        shape, fabric, choice.strategy, gpus=size, seq_len=choice.seq_len, fidelity=fidelity
+        shape,
+        fabric,
+        choice.strategy,
+        gpus=size,
+        seq_len=choice.seq_len,
+        software=choice.software,
+        fidelity=fidelity,
     )
 
 

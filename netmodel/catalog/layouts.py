@@ -23,6 +23,8 @@ class Layout:
         As ``--strategy`` takes it, batch and precision included; ``dp`` follows from the size.
     seq_len : int
         Tokens in one sequence.
+    software : str
+        Framework and release of the published run: ``"hai-llm 2024.12"``.
     source : str
         Who published it.
     """
@@ -32,6 +34,7 @@ class Layout:
     gpus: int | None
     strategy: str
     seq_len: int
+    software: str
     source: str
 
 
@@ -46,18 +49,22 @@ def layouts() -> tuple[Layout, ...]:
                 gpus=int(row["gpus"]) if row["gpus"] else None,
                 strategy=row["strategy"],
                 seq_len=int(row["seq_len"]),
+                software=row["software"],
                 source=row["source"],
             )
             for row in csv.DictReader(lines)
         )
 
 
-def published_layout(model: str, accelerator: str) -> Layout | None:
-    """Return the layout published for a model: on this accelerator if any, else on another.
+def published_layout(model: str, accelerator: str, gpus: int | None = None) -> Layout | None:
+    """Return the layout published for a model.
+
+    One of the same accelerator and number of GPUs comes first, then one of the same accelerator,
+    then any.
 
     >>> published_layout("deepseek-v3", "H800-SXM").gpus
     2048
     """
     rows = [row for row in layouts() if row.model == model]
-    here = [row for row in rows if row.accelerator == accelerator]
-    return next(iter([*here, *rows]), None)
+    rows.sort(key=lambda row: (row.accelerator != accelerator, row.gpus != gpus))
+    return rows[0] if rows else None

@@ -67,7 +67,13 @@ def step(
     size = question.size(fabric, gpus)
     choice = choose(shape, fabric, size, question.request(**layout))
     done = time_step(
-        shape, fabric, choice.strategy, gpus=size, seq_len=choice.seq_len, fidelity=fidelity
+        shape,
+        fabric,
+        choice.strategy,
+        gpus=size,
+        seq_len=choice.seq_len,
+        software=choice.software,
+        fidelity=fidelity,
     )
     answer = Answer(
         data={**done.to_dict(), "layout_origin": choice.origin, "layout_source": choice.source},

@@ -59,7 +59,8 @@ class Algorithm:
     port, network : float
         Shares of the GPU port's and of the NIC's line rate that the largest messages reach.
     port_decline, ramp_growth : float, optional
-        Powers of (domain members / 8) by which the port's share falls, beyond 8, and the ramp rises.
+        Powers of (domain members / 8) by which the port's share falls, beyond 8, and the
+        ramp rises.
     copy : float
         Rate of moving a rank's own share in its own memory, over the port's payload rate.
     step : float

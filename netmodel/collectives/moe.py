@@ -84,11 +84,12 @@ def distinct_targets(groups: Any, experts: Any, top_k: Any) -> Any:
 
 @lru_cache(maxsize=4096)
 def _distinct(groups: float, experts: float, top_k: float) -> float:
+    groups = min(groups, experts)
     if groups <= 1:
         return 1.0
-    inside = max(experts / groups, 1.0)
+    inside = experts / groups
     missed = 1.0
-    for drawn in range(round(top_k)):
+    for drawn in range(round(min(top_k, experts))):
         missed *= max(experts - inside - drawn, 0.0) / (experts - drawn)
     return min(float(groups), float(top_k), groups * (1.0 - missed))
 

@@ -12,34 +12,42 @@ if TYPE_CHECKING:
     from netmodel.network import faults
     from netmodel.network.arrays import Network, compile_network
     from netmodel.network.flows import simulate_flows
+    from netmodel.network.itinerary import Connections, Routes, connections, routes
     from netmodel.network.load import Hot, Loads, contention_time, link_loads
     from netmodel.network.maxmin import maxmin_rates
     from netmodel.network.metrics import describe
+    from netmodel.network.placement import PLACEMENTS, place
     from netmodel.network.ports import Ways
     from netmodel.network.resilience import Slowdown, single_failures, slowdowns
-    from netmodel.network.routing import POLICIES, Routes, routes
+    from netmodel.network.routing import POLICIES
     from netmodel.network.schedule import flow_time
+    from netmodel.network.sharing import Sharers
     from netmodel.network.traffic import Exchange, Traffic
 
 __all__ = [
+    "PLACEMENTS",
     "POLICIES",
+    "Connections",
     "Exchange",
     "Hot",
     "Loads",
     "Network",
     "Routes",
+    "Sharers",
     "Slowdown",
     "Span",
     "Tiers",
     "Traffic",
     "Ways",
     "compile_network",
+    "connections",
     "contention_time",
     "describe",
     "faults",
     "flow_time",
     "link_loads",
     "maxmin_rates",
+    "place",
     "routes",
     "simulate_flows",
     "single_failures",
@@ -54,10 +62,13 @@ _HOMES = {
     "load": ("Hot", "Loads", "contention_time", "link_loads"),
     "maxmin": ("maxmin_rates",),
     "metrics": ("describe",),
+    "placement": ("PLACEMENTS", "place"),
     "ports": ("Ways",),
     "resilience": ("Slowdown", "single_failures", "slowdowns"),
-    "routing": ("POLICIES", "Routes", "routes"),
+    "itinerary": ("Connections", "Routes", "connections", "routes"),
+    "routing": ("POLICIES",),
     "schedule": ("flow_time",),
+    "sharing": ("Sharers",),
     "traffic": ("Exchange", "Traffic"),
 }
 

@@ -89,14 +89,28 @@ class Account:
         parts = [(stage.group_of[start], goal, size), *self.counted]
         group, goal, size = (np.concatenate(column) for column in zip(*parts, strict=True))
         pair, inverse = np.unique(group * nodes + goal, return_inverse=True)
-        first = self._representative()[pair // nodes]
+        first = self.representative[pair // nodes]
         return first, pair % nodes, np.bincount(inverse, size, len(pair)).astype(float)
 
-    def _representative(self) -> IntArray:
+    @property
+    def representative(self) -> IntArray:
         """Return the first endpoint of each group."""
         found = np.zeros(self.stage.n_groups, int)
         found[self.stage.group[::-1]] = self.stage.endpoints[::-1]
         return found
+
+    def counted_pairs(self) -> tuple[IntArray, IntArray]:
+        """Return the pairs of groups between which bytes were counted, not listed."""
+        group = self.stage.group_of
+        pairs = [(source, group[goal]) for source, goal, _ in self.counted]
+        if self._matrix is not None:
+            source, column = np.nonzero(self._matrix)
+            pairs.append((source, self.stage.group_at[self.stage.home[source], column]))
+        none = np.zeros(0, int)
+        return (
+            np.concatenate([none, *(source for source, _ in pairs)]),
+            np.concatenate([none, *(target for _, target in pairs)]),
+        )
 
     def flows(self) -> tuple[IntArray, IntArray, FloatArray]:
         """Return endpoints and bytes of all that was booked one by one."""
@@ -133,7 +147,7 @@ class Account:
     def _refuse(self, source: IntArray, target: IntArray) -> None:
         """Refuse groups that have no way to each other."""
         if len(source):
-            first = self._representative()
+            first = self.representative
             start, goal = first[source], first[target]
             check_reached(self.stage.network, start, goal, np.full(len(start), -1))
 
@@ -170,6 +184,10 @@ class Ledger:
         if self._out is None:
             self._out = Account(self.rule.out(self.ways))
         return self._out
+
+    def accounts(self) -> list[Account]:
+        """Return the accounts that have been opened."""
+        return [self.up, self.host, *([self._out] if self._out is not None else [])]
 
     @property
     def leaves_hosts(self) -> bool:

@@ -13,6 +13,7 @@ from netmodel.network.ledger import Account, Ledger
 from netmodel.network.optimal import optimal_spread
 from netmodel.network.ports import Ways
 from netmodel.network.routing import Rule, single_paths
+from netmodel.network.sharing import Sharers, sharers_of
 from netmodel.network.stage import Stage
 from netmodel.network.traffic import Traffic
 from netmodel.network.walk import axis_of_links
@@ -53,10 +54,13 @@ class Loads:
         Whose links.
     bytes : float array [links]
         Load [B].
+    ledger : Ledger, optional
+        The books that the loads came from.
     """
 
     network: Network
     bytes: FloatArray
+    ledger: Ledger | None = None
 
     @property
     def times(self) -> FloatArray:
@@ -65,8 +69,21 @@ class Loads:
 
     @property
     def time(self) -> float:
-        """Contention time: how long the busiest link is [s]."""
+        """Contention time: how long the busiest link is, all stages flowing at once [s]."""
         return float(self.times.max(initial=0.0))
+
+    @property
+    def stepwise_time(self) -> float:
+        """Time when messages pass NVLink first and the network then, one after the other [s].
+
+        What forwarding costs where it is not pipelined: the busiest link of each added up.
+        """
+        inner = self.network.layer == 0
+        return float(self.times[inner].max(initial=0.0) + self.times[~inner].max(initial=0.0))
+
+    def sharers(self, link: int) -> Sharers:
+        """Return whose bytes cross a link."""
+        return Sharers(0, (), ()) if self.ledger is None else sharers_of(self.ledger, link)
 
     def hottest(self, count: int = 5) -> list[Hot]:
         """Return the busiest links, busiest first."""
@@ -138,14 +155,12 @@ def link_loads(
     ledger = Ledger(ways, rule)
     ledger.book(traffic, whole=rule.policy == "ecmp")
     found = np.zeros(ways.network.n_links)
-    for account in (ledger.up, ledger.host, *([ledger.out] if ledger.leaves_hosts else [])):
-        if account.stage is ways.host or not rule.is_single:
-            found += _spread(account, rule)
-        else:
-            found += _along_paths(account, rule)
+    for account in ledger.accounts():
+        walks = rule.walks(ways, account.stage)
+        found += _along_paths(account, rule) if walks else _spread(account, rule)
     if ledger.leaves_hosts and rule.policy != "ecmp":
         _settle_ports(ledger, found)
-    return Loads(ways.network, found)
+    return Loads(ways.network, found, ledger)
 
 
 def _spread(account: Account, rule: Rule) -> FloatArray:

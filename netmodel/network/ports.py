@@ -137,7 +137,13 @@ class Ways:
                 where=f"fabric {self.network.wiring.name!r}",
                 remedy="Give each host a working NIC on its PCIe, or leave those hosts out.",
             )
-        return _shared_out(near == closest[:, None], table)
+        least = np.full(self.network.n_nodes + 1, np.iinfo(np.int64).max)
+        np.minimum.at(least, table, near)
+        chosen = near == closest[:, None]
+        owns = (chosen & (least[table] == near)).any(axis=1)
+        turn = np.arange(len(near)) % chosen.sum(axis=1)  # who has none of its own borrows one
+        borrowed = chosen & (np.cumsum(chosen, axis=1) - 1 == turn[:, None])
+        return _shared_out(np.where(owns[:, None], chosen, borrowed), table)
 
     def port_at(self, ranks: IntArray, turn: int) -> IntArray:
         """Return the port that ranks use for their first, second, ... part of a message."""

@@ -93,6 +93,16 @@ class Stage:
         return found
 
     @cached_property
+    def outgoing(self) -> tuple[IntArray, IntArray]:
+        """Positions of the links ordered by source, and where each node's begin (CSR)."""
+        return sorted_by(self.network.source[self.links], self.network.n_nodes)
+
+    def home_of(self, node: int) -> int:
+        """Return the number (as in :attr:`home`) of a node's component, -1 if it has no group."""
+        there = np.flatnonzero(self._component_of_group == self.component[node])
+        return int(self.home[there[0]]) if len(there) else -1
+
+    @cached_property
     def group_at(self) -> IntArray:
         """Group of each component and column [components, width], -1 where there is none."""
         found = np.full((int(self.home.max(initial=-1)) + 1, self.width), -1)

@@ -9,7 +9,7 @@ import numpy as np
 
 from netmodel.errors import ModelError
 from netmodel.graph import FloatArray, IntArray
-from netmodel.network.arrays import Network, sorted_by
+from netmodel.network.arrays import Network
 from netmodel.network.lattice import grids
 from netmodel.network.lumping import scramble
 from netmodel.network.stage import Stage
@@ -72,26 +72,14 @@ def walk(stage: Stage, start: IntArray, goal: IntArray, pick: Pick) -> IntArray:
     ModelError
         When a goal cannot be reached.
     """
-    network, groups = stage.network, stage.group_of[goal]
-    order, first = sorted_by(network.source[stage.links], network.n_nodes)
-    outgoing, length = stage.links[order], stage.length[order]
+    network = stage.network
+    outgoing, length = stage.links, stage.length
     node, fan = start.copy(), np.ones(len(start), int)
-    left = stage.hops(start, groups)
-    left[start == goal] = 0
-    left[(left == 0) & (start != goal)] = 2  # two endpoints of one group meet at a switch
-    check_reached(network, start, goal, left)
+    left = _hops(stage, start, goal)
     steps: list[IntArray] = []
     while len(active := np.flatnonzero(left > 0)):
         here = node[active]
-        count = first[here + 1] - first[here]
-        owner = np.repeat(np.arange(len(active)), count)
-        offset = np.arange(len(owner)) - np.repeat(np.cumsum(count) - count, count)
-        spot = np.repeat(first[here], count) + offset
-        towards = network.target[outgoing[spot]]
-        wanted = left[active][owner] - length[spot]
-        near = stage.hops(towards, groups[active][owner]) == wanted
-        near &= np.where(wanted == 0, towards == goal[active][owner], stage.forwards[towards])
-        spot, owner = spot[near], owner[near]
+        owner, spot = _nearer(stage, here, goal[active], left[active])
         starts = np.concatenate([[0], np.cumsum(np.bincount(owner, minlength=len(active)))])
         choice = Choice(active, here, goal[active], fan[active], outgoing[spot], starts)
         chosen = spot[starts[:-1] + pick(choice)]
@@ -102,6 +90,68 @@ def walk(stage: Stage, start: IntArray, goal: IntArray, pick: Pick) -> IntArray:
         fan[active] *= choice.count
         left[active] -= length[chosen]
     return np.array(steps, int).reshape(len(steps), len(start)).T
+
+
+def fan_out(stage: Stage, start: IntArray, goal: IntArray) -> tuple[IntArray, IntArray, FloatArray]:
+    """Return the links over which each flow spreads when every node divides it by bandwidth.
+
+    Parameters
+    ----------
+    stage, start, goal
+        As in :func:`walk`.
+
+    Returns
+    -------
+    flow, link : int array [entries]
+        Flows and links of the network; no pair comes twice.
+    part : float array [entries]
+        Part of the flow's bytes on the link.
+    """
+    network, nodes = stage.network, stage.network.n_nodes
+    flow, node, part = np.arange(len(start)), start.copy(), np.ones(len(start))
+    left = _hops(stage, start, goal)
+    found = [(np.zeros(0, int), np.zeros(0, int), np.zeros(0))]
+    while (open_ := left > 0).any():
+        flow, node, part, left = flow[open_], node[open_], part[open_], left[open_]
+        owner, spot = _nearer(stage, node, goal[flow], left)
+        weight = stage.capacity[spot]
+        part = part[owner] * weight / np.bincount(owner, weight, len(flow))[owner]
+        links = stage.links[spot]
+        found.append((flow[owner], links, part))
+        left = left[owner] - stage.length[spot]
+        both, first, inverse = np.unique(
+            flow[owner] * nodes + network.target[links], return_index=True, return_inverse=True
+        )
+        flow, node, left = both // nodes, both % nodes, left[first]
+        part = np.bincount(inverse, part, len(both)).astype(float)
+    columns = tuple(np.concatenate(column) for column in zip(*found, strict=True))
+    return columns[0], columns[1], columns[2]
+
+
+def _hops(stage: Stage, start: IntArray, goal: IntArray) -> IntArray:
+    """Return the hops between endpoints, or refuse those that have no way."""
+    left = stage.hops(start, stage.group_of[goal])
+    left[start == goal] = 0
+    left[(left == 0) & (start != goal)] = 2  # two endpoints of one group meet at a switch
+    check_reached(stage.network, start, goal, left)
+    return left
+
+
+def _nearer(
+    stage: Stage, node: IntArray, goal: IntArray, left: IntArray
+) -> tuple[IntArray, IntArray]:
+    """Return the links (by position in the stage) that lead nearer, and the flow of each."""
+    network = stage.network
+    order, first = stage.outgoing
+    count = first[node + 1] - first[node]
+    owner = np.repeat(np.arange(len(node)), count)
+    offset = np.arange(len(owner)) - np.repeat(np.cumsum(count) - count, count)
+    spot = order[np.repeat(first[node], count) + offset]
+    towards = network.target[stage.links[spot]]
+    wanted = left[owner] - stage.length[spot]
+    near = stage.hops(towards, stage.group_of[goal][owner]) == wanted
+    near &= np.where(wanted == 0, towards == goal[owner], stage.forwards[towards])
+    return owner[near], spot[near]
 
 
 def check_reached(network: Network, start: IntArray, goal: IntArray, hops: IntArray) -> None:

@@ -6,13 +6,21 @@ import importlib
 from typing import Any
 
 _HOMES = {
+    "calibrate_nccl_tests": "collectives_calibrate",
+    "check_log": "collectives_check",
     "validate_collectives": "collectives_validate",
     "validate_moe": "moe_validate",
     "validate_training": "training_validate",
 }
 """Public names and the file that each lives in; a file is imported when its name is asked for."""
 
-__all__ = ["validate_collectives", "validate_moe", "validate_training"]
+__all__ = [
+    "calibrate_nccl_tests",
+    "check_log",
+    "validate_collectives",
+    "validate_moe",
+    "validate_training",
+]
 
 
 def __getattr__(name: str) -> Any:

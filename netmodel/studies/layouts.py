@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from netmodel.catalog.layouts import Layout, published_layout
 from netmodel.errors import InputError, ModelError
 from netmodel.studies.search import search
-from netmodel.training.frameworks import software_of
+from netmodel.training.frameworks import Software, software_of
 from netmodel.workload import (
     Model,
     Strategy,
@@ -17,7 +17,7 @@ from netmodel.workload import (
     complete_strategy,
     read_strategy_file,
 )
-from netmodel.workload.strategy import UNSTATED, parse_fields, strategy_of
+from netmodel.workload.strategy import KEYS, UNSTATED, parse_fields, strategy_of
 from netmodel.workload.strategy_files import SUFFIXES
 
 if TYPE_CHECKING:
@@ -72,6 +72,8 @@ class Choice:
         Why the published layout is not possible at this size.
     source : str
         Who published the layout, where it was published.
+    software : Software or None
+        Framework of the published run; None for the cluster's own.
     """
 
     strategy: Strategy
@@ -80,6 +82,7 @@ class Choice:
     note: str = ""
     why: str = ""
     source: str = ""
+    software: Software | None = None
 
 
 def choose(
@@ -97,11 +100,12 @@ def choose(
     ModelError
         When a layout was to be found and none divides and fits.
     """
-    published = published_layout(model.name, cluster.accelerator.name)
+    published = published_layout(model.name, cluster.accelerator.name, gpus)
     asked = request.strategy
     if asked is not None and asked != AUTO:
-        choice = _stated_layout(model, gpus, asked, request, published)
-        _check_memory(model, cluster, choice.strategy, choice.seq_len)
+        software = _software(cluster)
+        choice = _stated_layout(model, gpus, asked, request, published, software)
+        _check_memory(model, cluster, choice.strategy, choice.seq_len, software)
         return choice
     seq_len = request.seq_len or (published.seq_len if published else DEFAULT_SEQ_LEN)
     if asked is None and published is not None:
@@ -114,10 +118,17 @@ def choose(
     return _found_layout(model, cluster, gpus, request, published, seq_len)
 
 
-def _check_memory(model: Model, cluster: Cluster, strategy: Strategy, seq_len: int) -> None:
-    """Refuse a layout that does not fit, as the cluster's software stores it."""
-    recipe = software_of(None, cluster.software or {}).recipe
-    check_memory(model, strategy, seq_len, float(cluster.accelerator.memory), recipe)
+def _software(cluster: Cluster, published: Layout | None = None) -> Software:
+    """Framework of the published run, else of the cluster, else a usual one."""
+    return software_of(published.software if published else None, cluster.software or {})
+
+
+def _check_memory(
+    model: Model, cluster: Cluster, strategy: Strategy, seq_len: int, software: Software
+) -> None:
+    """Refuse a layout that does not fit, as the software stores it."""
+    capacity = float(cluster.accelerator.memory)
+    check_memory(model, strategy, seq_len, capacity, software.recipe)
 
 
 def _options(request: Request) -> dict[str, Any]:
@@ -131,7 +142,12 @@ def _options(request: Request) -> dict[str, Any]:
 
 
 def _stated_layout(
-    model: Model, gpus: int, asked: Strategy | str, request: Request, published: Layout | None
+    model: Model,
+    gpus: int,
+    asked: Strategy | str,
+    request: Request,
+    published: Layout | None,
+    software: Software,
 ) -> Choice:
     """Complete a layout that was stated as an object, as text, or in a framework's file."""
     options = _options(request)
@@ -141,7 +157,7 @@ def _stated_layout(
     elif "=" in asked and not asked.endswith(SUFFIXES):
         fields = parse_fields(asked)
         _agree(fields, options)
-        strategy = strategy_of(fields)
+        strategy = _settled(fields, software)
     else:
         file = read_strategy_file(asked)
         strategy, seq_len = file.strategy, seq_len or file.seq_len
@@ -154,6 +170,12 @@ def _stated_layout(
     strategy = complete_strategy(strategy, gpus)
     check_strategy(model, strategy, gpus, seq_len)
     return Choice(strategy=strategy, seq_len=seq_len, origin="stated", note=note)
+
+
+def _settled(fields: dict[str, Any], software: Software) -> Strategy:
+    """Make a strategy; what nobody stated is as the software has it by default."""
+    habits = {name: value for name, value in software.defaults.items() if name in KEYS}
+    return strategy_of(habits | fields)
 
 
 def _open(strategy: Strategy, gpus: int) -> Strategy:
@@ -194,12 +216,24 @@ def _batch(
 def _published_layout(
     model: Model, cluster: Cluster, gpus: int, published: Layout, request: Request, seq_len: int
 ) -> Choice:
-    """Return the published layout at this size, if it is possible there."""
+    """Return the published layout at this size, if it is possible there.
+
+    What ran on as many of these GPUs is known to fit, whatever the memory model says.
+    """
+    software = _software(cluster, published)
     fields = parse_fields(published.strategy) | _options(request)
-    strategy = complete_strategy(strategy_of(fields), gpus)
+    strategy = complete_strategy(_settled(fields, software), gpus)
     check_strategy(model, strategy, gpus, seq_len)
-    _check_memory(model, cluster, strategy, seq_len)
-    return Choice(strategy=strategy, seq_len=seq_len, origin="published", source=published.source)
+    ran = (published.accelerator, published.gpus) == (cluster.accelerator.name, gpus)
+    if not ran or _options(request):
+        _check_memory(model, cluster, strategy, seq_len, software)
+    return Choice(
+        strategy=strategy,
+        seq_len=seq_len,
+        origin="published",
+        source=published.source,
+        software=software,
+    )
 
 
 def _adapted_layout(
@@ -217,7 +251,8 @@ def _adapted_layout(
     nothing is everything searched.
     """
     fields = parse_fields(published.strategy) | _options(request)
-    whole = strategy_of(fields)
+    software = _software(cluster, published)
+    whole = _settled(fields, software)
     kept: dict[str, Any] = {name: getattr(whole, name) for name in KEPT}
     kept["recompute"] = tuple(dict.fromkeys((whole.recompute, "full")))
     kept["schedule"] = tuple(dict.fromkeys((whole.schedule, "1f1b", "zb-v")))
@@ -228,8 +263,9 @@ def _adapted_layout(
             gpus,
             seq_len=seq_len,
             global_batch=fields["global_batch"],
-            precision=fields["precision"],
+            precision=whole.precision,
             fixed=kept,
+            software=software,
             top=1,
         ).best[0]
     except ModelError:
@@ -240,6 +276,7 @@ def _adapted_layout(
         origin="adapted",
         why=why,
         source=published.source,
+        software=software,
     )
 
 

@@ -218,6 +218,7 @@ def scale(
             choice.strategy,
             gpus=size,
             seq_len=choice.seq_len,
+            software=choice.software,
             fidelity=fidelity,
         )
         for size, choice in zip(sizes, choices, strict=True)

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from netmodel.errors import ModelError
 from netmodel.graph import IntArray
 from netmodel.training import step
-from netmodel.training.frameworks import software_of
+from netmodel.training.frameworks import Software, software_of
 from netmodel.training.step import tiers_of
 from netmodel.units import format_size
 from netmodel.workload import Model, Strategy, memory, possible
@@ -33,8 +33,15 @@ SCHEDULES = ("1f1b", "interleaved", "zb-h1", "zb-v", "dualpipe")
 RECOMPUTES = ("none", "selective", "full")
 MICRO_BATCHES = (1, 2, 4, 8)
 VIRTUAL = (2, 3, 4, 5, 6, 8, 10, 12)
-OVERLAPS = ("sequence_parallel", "overlap_dp", "overlap_tp", "overlap_ep")
-"""Habits of the framework that a search does not change."""
+HABITS = (
+    "sequence_parallel",
+    "overlap_dp",
+    "overlap_tp",
+    "overlap_ep",
+    "balanced_stages",
+    "context",
+)
+"""Settings of the framework that a search does not change."""
 
 WORDS: tuple[str, ...] = ("schedule", "recompute")
 NUMBERS = ("tp", "pp", "dp", "ep", "vpp", "micro_batch", "zero")
@@ -76,6 +83,7 @@ def search(
     global_batch: int,
     precision: str = "bf16",
     fixed: Mapping[str, Any] | None = None,
+    software: Software | None = None,
     fidelity: str = "closed",
     top: int = 10,
 ) -> Search:
@@ -87,6 +95,8 @@ def search(
         Tokens in one sequence; sequences in one step.
     fixed : mapping, optional
         Fields of the strategy that are not searched: ``{"pp": 16, "zero": 1}``.
+    software : Software, optional
+        Framework; the cluster's own when left out.
     top : int
         How many to return.
 
@@ -96,8 +106,8 @@ def search(
         When no layout divides and fits, saying what comes closest.
     """
     fixed = dict(fixed or {})
-    software = software_of(None, cluster.software or {})
-    habits = {name: software.defaults[name] for name in OVERLAPS}
+    software = software_of(software, cluster.software or {})
+    habits = {name: software.defaults[name] for name in HABITS}
     if model.moe is not None:
         habits["overlap_ep"] = True
     words: dict[str, Any] = {
@@ -122,7 +132,9 @@ def search(
         if not len(candidates.tp):
             continue
         evaluated += len(candidates.tp)
-        seconds = step(model, cluster, candidates, gpus=gpus, seq_len=seq_len).step_time
+        seconds = step(
+            model, cluster, candidates, gpus=gpus, seq_len=seq_len, software=software
+        ).step_time
         order = np.argsort(seconds, kind="stable")[:top]
         found = [_pick(candidates, int(i)) for i in order]
         ranked += [
@@ -132,7 +144,15 @@ def search(
         raise _nothing(model, cluster, gpus, global_batch, least)
     ranked.sort(key=lambda row: row[:2])
     best = tuple(
-        step(model, cluster, each, gpus=gpus, seq_len=seq_len, fidelity=fidelity)
+        step(
+            model,
+            cluster,
+            each,
+            gpus=gpus,
+            seq_len=seq_len,
+            software=software,
+            fidelity=fidelity,
+        )
         for _, _, each in ranked[:top]
     )
     return Search(evaluated=evaluated, feasible=evaluated, best=best)

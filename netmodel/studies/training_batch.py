@@ -62,7 +62,7 @@ def stacked(values: Sequence[Any]) -> Any:
             each.name: stacked([getattr(value, each.name) for value in values])
             for each in fields(first)
         }
-        return type(first)(**members)
+        return type(first)(**members)  # type: ignore[misc]  # a value, never a class
     if isinstance(first, Mapping):
         return {key: stacked([value[key] for value in values]) for key in first}
     if isinstance(first, tuple | list):

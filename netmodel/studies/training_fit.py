@@ -18,9 +18,9 @@ from netmodel.studies.training_batch import Batch, Key, batch, table_values
 from netmodel.studies.training_rows import Case, measured_step_time
 from netmodel.training.factors import Factor, table
 
-SPREAD = 0.06
+SPREAD = 0.03
 """Residual (of the logarithm) beyond which a row counts linearly, not squared."""
-SHARES = ("gemm_", "attention", "batched", "memory", "grouped", "tp_", "dp_exposed", "fsdp_")
+SHARES = ("gemm_", "attention", "batched", "memory", "grouped", "tp_exposed", "dp_exposed", "fsdp_")
 """Factors that are shares: below one."""
 CEILING = 0.98
 

@@ -199,7 +199,7 @@ def model_of_row(row: Row, code: Software, said: list[str]) -> Model:
         "vocab": _int(row, "vocab"),
         "ffn": _int(row, "ffn_hidden"),
     }
-    stated = {key: value for key, value in columns.items() if value is not None}
+    stated: dict[str, Any] = {key: each for key, each in columns.items() if each is not None}
     if base is None or base.hidden != stated.get("hidden", base.hidden):
         model = _own_model(row, stated, said)
     else:
@@ -227,7 +227,7 @@ def _catalog_model(name: str) -> Model | None:
         return None
 
 
-def _own_model(row: Row, stated: dict[str, int], said: list[str]) -> Model:
+def _own_model(row: Row, stated: dict[str, Any], said: list[str]) -> Model:
     """Build a model that the catalog does not know from its columns alone."""
     name = row["model"].lower()
     _need(row, "hidden")
@@ -322,7 +322,7 @@ def strategy_of_row(
         global_batch=batch,
         zero=zero,
         recompute=row.get("recompute") or defaults["recompute"],
-        sequence_parallel=tp > 1 and (sp not in ("0", "0.0") if sp else defaults["sequence_parallel"]),
+        sequence_parallel=tp > 1 and (float(sp) > 0 if sp else defaults["sequence_parallel"]),
         schedule=schedule,
         overlap_dp=defaults["overlap_dp"],
         overlap_tp=defaults["overlap_tp"],
@@ -347,7 +347,7 @@ def _usual_chunks(row: Row, model: Model, code: Software, pp: int, said: list[st
     if pp == 1 or not depth:
         return 1
     wish = max(1.0, model.layers / pp / depth)
-    chunks = int(round(wish))
+    chunks = int(wish + 0.5)
     said.append(f"{chunks} virtual stages")
     return chunks
 

@@ -68,9 +68,7 @@ def validate_training(
 
 def _fitted(known: Sequence[Case]) -> set[str]:
     """Rows of another file that are also in the packaged one."""
-    shipped = {
-        (each.id, each.measured) for each in cases() if isinstance(each, Case)
-    }
+    shipped = {(each.id, each.measured) for each in cases() if isinstance(each, Case)}
     return {case.id for case in known if (case.id, case.measured) in shipped}
 
 
@@ -144,7 +142,7 @@ def scaling(known: Sequence[Case], seconds: FloatArray) -> dict[str, Any]:
 
     Efficiency is the model's FLOPs a second and GPU over those at the smallest size.
     """
-    points = []
+    points: list[dict[str, Any]] = []
     found = families(known)
     for members in found:
         cases_here = sorted((known[i] for i in members), key=lambda case: case.gpus)
@@ -165,7 +163,7 @@ def scaling(known: Sequence[Case], seconds: FloatArray) -> dict[str, Any]:
             {"id": case.id, "gpus": case.gpus, "points": float(each)}
             for case, each in zip(cases_here[1:], gap[1:], strict=True)
         ]
-    gaps = np.abs([each["points"] for each in points]) if points else np.zeros(1)
+    gaps = np.abs(np.array([float(each["points"]) for each in points] or [0.0]))
     return {
         "series": len(found),
         "median_abs_points": float(np.median(gaps)),

@@ -2,8 +2,8 @@
 
 The rows stand in ``catalog/data/training_factors.csv``: what each means, its unit, its value with
 one standard deviation, and whether it was fitted or taken from published facts. A factor is looked
-up from the most specific key to ``default``: a framework's release (the newest that is not newer than
-the one asked for) before the framework and its family, a GPU's name before its generation.
+up from the most specific key to ``default``: a framework's release (the newest that is not newer
+than the one asked for) before the framework and its family, a GPU's name before its generation.
 """
 
 from __future__ import annotations
@@ -186,5 +186,6 @@ def attained(
         row_padding=values["row_padding"],
         head_half=values["head_half"],
         block=values["block"],
+        requantise=values["requantise"] * (width < 2),
         accumulate=values["accumulate"],
     )

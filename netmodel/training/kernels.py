@@ -54,6 +54,8 @@ class Rates:
         Head size at which fused attention reaches half of its rate.
     block : float or array
         Tokens of one attention tile: the diagonal tiles are computed whole.
+    requantise : float or array
+        Traffic a weight for rounding it to the step's precision in each micro-batch [B].
     accumulate : float or array
         Traffic a weight for adding its gradient to the sum of earlier micro-batches [B].
     """
@@ -76,6 +78,7 @@ class Rates:
     row_padding: Any
     head_half: Any
     block: Any
+    requantise: Any
     accumulate: Any
 
 
@@ -177,8 +180,12 @@ def forward(work: Work, rates: Rates) -> Seconds:
     gemm: Any = 0.0
     core: Any = 0.0
     elementwise: Any = 0.0
+    rounded: Any = 0.0
     for each in work.gemms:
         gemm = gemm + gemm_forward(each, rates)
+        if not each.precise:
+            rounded = rounded + each.k * each.n * each.count
+    elementwise = elementwise + rounded * rates.requantise / rates.memory
     for one in work.attention:
         core = core + attention_forward(one, rates)
     for stream in work.streams:

@@ -71,7 +71,8 @@ def layer(plan: Plan, kind: str, rates: Rates, factors: Mapping[str, Any]) -> La
                 share = 1.0 - plan.overlap_tp * (1.0 - factors["tp_exposed"])
                 wait = message * factors["tp_cost"] * share
             elif dimension == "cp":
-                wait = exposed(message, factors["cp_exposed"], kernels.attention)
+                under = exposed(message, factors["cp_exposed"], kernels.attention)
+                wait = plan.overlap_cp * under + (1.0 - plan.overlap_cp) * message
             elif plan.schedule != "dualpipe":
                 under = exposed(message, factors["ep_exposed"], gpu)
                 wait = plan.overlap_ep * under + (1.0 - plan.overlap_ep) * message

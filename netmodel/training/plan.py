@@ -47,8 +47,9 @@ class Plan:
         Pipeline and virtual stages, tensor-parallel ranks, micro-batches a step.
     sharded : float or array
         1 where weights are gathered layer by layer (ZeRO-3), else 0.
-    overlap_dp, overlap_tp, overlap_ep : float or array
-        1 where the framework hides that communication.
+    overlap_dp, overlap_tp, overlap_cp, overlap_ep : float or array
+        1 where the framework hides that communication; a ring of context-parallel ranks hides its
+        steps under attention, a gathering or an all-to-all comes before it.
     updated : float or array
         Parameters whose optimizer states one rank updates.
     local_experts : float or array
@@ -69,6 +70,7 @@ class Plan:
     sharded: Any
     overlap_dp: Any
     overlap_tp: Any
+    overlap_cp: Any
     overlap_ep: Any
     updated: Any
     local_experts: Any
@@ -107,6 +109,7 @@ def plan(
         sharded=(strategy.zero >= 3) * 1.0,
         overlap_dp=strategy.overlap_dp * 1.0,
         overlap_tp=strategy.overlap_tp * 1.0,
+        overlap_cp=1.0 if strategy.context == "ring" else 0.0,
         overlap_ep=strategy.overlap_ep * 1.0,
         updated=spread * parts + (1 - spread) * whole,
         local_experts=model.moe.experts / strategy.ep if model.moe else 0.0,

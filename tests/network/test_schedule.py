@@ -8,9 +8,10 @@ from netmodel.errors import InputError, ModelError
 from netmodel.graph import from_networkx
 from netmodel.network import link_loads, maxmin_rates, traffic
 from netmodel.network.arrays import compile_network
+from netmodel.network.itinerary import connections
 from netmodel.network.ports import Ways
 from netmodel.network.routing import Rule
-from netmodel.network.schedule import arrivals, connections, flow_time
+from netmodel.network.schedule import arrivals, flow_time
 
 from .conftest import GB, leaf_spine, mesh, pcie_box, three_tier, torus
 
@@ -39,10 +40,10 @@ def test_flows_put_the_same_bytes_on_every_link_as_the_contention_rung(name, dat
     sent = data.draw(st.lists(st.tuples(rank, rank), min_size=1, max_size=8))
     source, target = np.array(sent).T
     flows = traffic.flows(source, target, 8.0)
-    message, share, paths = connections(ways, flows.source, flows.target, Rule(policy=policy))
-    moved = (flows.size[message] * share)[paths.owner] * paths.parts
-    found = np.bincount(paths.links, moved, ways.network.n_links)
-    assert found == pytest.approx(link_loads(ways, flows, policy=policy).bytes, abs=1e-9)
+    made = connections(ways, flows.source, flows.target, Rule(policy=policy, qps=2))
+    moved = np.repeat(flows.size[made.message] * made.share, np.diff(made.first)) * made.parts
+    found = np.bincount(made.links, moved, ways.network.n_links)
+    assert found == pytest.approx(link_loads(ways, flows, policy=policy, qps=2).bytes, abs=1e-9)
 
 
 @settings(max_examples=30, deadline=None)

@@ -1,0 +1,60 @@
+"""Bubbles of pipeline schedules against their papers."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from netmodel.errors import InputError
+from netmodel.training.pipeline import bubble
+
+F, B, W = 1.0, 2.0, 1.0
+
+
+def others(stages: int) -> float:
+    return (stages - 1) * (F + B)
+
+
+@pytest.mark.parametrize(
+    ("stages", "chunks", "micro_batches", "ratio"),
+    [(8, 1, 64, 0.109375), (8, 3, 64, 0.0364583), (35, 1, 280, 0.1214286), (35, 3, 280, 0.0404762)],
+)
+def test_bubble_over_ideal_time_of_2104_04473(stages, chunks, micro_batches, ratio):
+    """(p-1)/m, and (p-1)/(v m) when interleaved."""
+    schedule = "interleaved" if chunks > 1 else "1f1b"
+    idle = bubble(schedule, stages=stages, others=others(stages), chunks=chunks)
+    assert idle / (micro_batches * (F + B)) == pytest.approx(ratio, abs=1e-6)
+
+
+def test_zero_bubble_h1_is_a_third_of_1f1b_when_all_parts_are_equal():
+    """arXiv:2401.10241, section 2.1."""
+    assert bubble("zb-h1", stages=8, others=others(8), weight=W) == pytest.approx(
+        bubble("1f1b", stages=8, others=others(8)) / 3
+    )
+
+
+def test_zero_bubble_v_has_none_when_all_parts_are_equal():
+    """arXiv:2401.10241."""
+    assert bubble("zb-v", stages=8, others=others(8), weight=W) == 0.0
+
+
+def test_dualpipe_beside_1f1b_and_zb1p():
+    """deepseek-ai/DualPipe README with p 16, f 1, b 2, w 1, f&b 3: 14 against 45 and 15."""
+    assert bubble("dualpipe", stages=16, others=45.0, weight=W, pair=3.0, backward=B) == 14.0
+    assert bubble("1f1b", stages=16, others=others(16)) == 45.0
+    assert bubble("zb-h1", stages=16, others=others(16), weight=W) == 15.0
+
+
+@given(
+    schedule=st.sampled_from(["gpipe", "1f1b", "interleaved", "zb-h1", "zb-v", "dualpipe"]),
+    weight=st.floats(0, 100),
+)
+def test_no_bubble_is_negative(schedule, weight):
+    idle = bubble(
+        schedule, stages=4, others=9.0, weight=weight, pair=3.0, backward=2.0, chunks=2
+    )
+    assert idle >= 0
+
+
+def test_an_unknown_schedule_offers_the_near_one():
+    with pytest.raises(InputError, match="1f1b"):
+        bubble("1f1", stages=2, others=1.0)
