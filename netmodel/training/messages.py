@@ -26,11 +26,14 @@ class Message(NamedTuple):
         Of all ``count`` of them in one unit of their phase [s].
     tier : str or array of str
         Tier that decides.
+    latency : float or array
+        Part of ``seconds`` that fewer bytes would not shorten: launches, steps, hops [s].
     """
 
     demand: Demand
     seconds: Any
     tier: Any
+    latency: Any = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +75,15 @@ def timed(demand: Demand, model: Model, strategy: Strategy, wires: Wires) -> Mes
             overlapped=strategy.overlap_ep,
         )
         seconds = choose(demand.ranks > 1, exchange.time, 0.0 * exchange.time)
-        return Message(demand, demand.count * seconds, exchange.bottleneck)
+        fixed = choose(demand.ranks > 1, wires.experts.fixed, 0.0 * exchange.time)
+        return Message(
+            demand, demand.count * seconds, exchange.bottleneck, demand.count * fixed
+        )
     kind = "all_to_all" if moves else demand.kind
     call = Operation(kind=kind, size=demand.size, ranks=demand.ranks)
     timing = collectives.time(call, span, wires.library)
-    return Message(demand, demand.count * timing.time, timing.bottleneck)
+    fixed = timing.parts["launch"] + timing.parts["latency"]
+    return Message(demand, demand.count * timing.time, timing.bottleneck, demand.count * fixed)
 
 
 def messages(
