@@ -33,6 +33,9 @@ SAME = 0.05
 DROP = 0.15
 """A kink is where the worth of one more improvement falls by this share of its first."""
 
+HERE = 1.08
+"""A kink at less than so many times better is one from here on."""
+
 MATTERS = 0.005
 """Elasticity below which a field is not looked at further."""
 
@@ -49,7 +52,7 @@ class Kink:
     field : str
         ``leaf.bandwidth``, ``core.latency``, ...
     factor : float
-        How many times better than now: 1 for right here.
+        How many times better than now.
     takes_over : str
         The field that then matters more than it does now; empty where compute hides what is left.
     largest : str
@@ -63,7 +66,7 @@ class Kink:
 
     def __str__(self) -> str:
         after = f"{self.takes_over} takes over" if self.takes_over else "compute hides more of it"
-        where = "right here" if self.factor == 1 else f"above {self.factor:.2g}x"
+        where = f"above {self.factor:.2g}x" if self.factor >= HERE else "from here on"
         return f"{where}, {self.field} helps less: {after}; the largest loss then is {self.largest}"
 
 
@@ -94,8 +97,7 @@ def changed(fabric: Tiers, tiers: tuple[int, ...], what: str, factor: Any) -> Ti
 
     def times(values: tuple[Any, ...]) -> tuple[Any, ...]:
         return tuple(
-            each * factor if i in tiers and _limits(each) else each
-            for i, each in enumerate(values)
+            each * factor if i in tiers and _limits(each) else each for i, each in enumerate(values)
         )
 
     if what == "latency":
@@ -123,7 +125,9 @@ def _parts(given: Pieces, factors: Mapping[str, Floats]) -> dict[str, dict[str, 
     """Parts of the step under each factor of each field of the fabric [s]."""
     known = field_values(given.fabric)
     length = sum(len(each) for each in factors.values())
-    wide = {what: [np.ones(length) for _ in given.fabric.names] for what in ("bandwidth", "latency")}
+    wide = {
+        what: [np.ones(length) for _ in given.fabric.names] for what in ("bandwidth", "latency")
+    }
     places, start = {}, 0
     for name, each in factors.items():
         tiers, what = known[name]
@@ -233,17 +237,18 @@ def kinks(given: Pieces, elasticity: Mapping[str, float]) -> tuple[Kink, ...]:
         seconds = np.asarray(total(parts[name]))
         cost = 1 / factors[name] if name.endswith("bandwidth") else factors[name]
         gain = np.diff(seconds) / np.diff(cost)
-        falls = np.flatnonzero(gain[:-1] - gain[1:] > DROP * gain[0])
+        falls = np.flatnonzero(gain[:-2] - gain[2:] > DROP * gain[0])
         if not len(falls) or gain[0] <= 0:
             continue
-        at = int(falls[0]) + 1
-        factor = max(factors[name][at], 1 / factors[name][at])
-        there = {part: float(value[at + 1]) for part, value in parts[name].items()}
+        at = int(falls[0]) + 1  # the bend is between this factor and the next
+        factor = math.sqrt(factors[name][at] * factors[name][at + 1])
+        factor = max(factor, 1 / factor)
+        there = {part: float(value[at + 2]) for part, value in parts[name].items()}
         found.append(
             Kink(
                 field=name,
                 factor=float(factor),
-                takes_over=_taking_over(given, name, float(factors[name][at + 1]), elasticity),
+                takes_over=_taking_over(given, name, float(factors[name][at + 2]), elasticity),
                 largest=max(
                     (part for part in there if part not in COMPUTE), key=lambda part: there[part]
                 ),
@@ -259,7 +264,7 @@ COMPUTE = frozenset({"gemm", "attention", "elementwise", "head", "recompute"})
 def _taking_over(given: Pieces, name: str, factor: float, before: Mapping[str, float]) -> str:
     """The tier whose bandwidth matters more once a field has been improved past its kink."""
     tiers, what = field_values(given.fabric)[name]
-    beyond = given.with_fabric(changed(given.fabric, tiers, what, factor * 1.05))
+    beyond = given.with_fabric(changed(given.fabric, tiers, what, factor))
     around = np.array([1 + CHANGE, 1.0, 1 - CHANGE])
     others = {
         other: around

@@ -153,15 +153,11 @@ def unshared(fabric: Tiers) -> Tiers:
     if first is None:
         return replace(fabric, uniform_bandwidth=fabric.bandwidth)
     own = fabric.bandwidth[first]
-    wide = tuple(
-        max(each, own) if i >= first else each for i, each in enumerate(fabric.bandwidth)
-    )
+    wide = tuple(max(each, own) if i >= first else each for i, each in enumerate(fabric.bandwidth))
     return replace(fabric, bandwidth=wide, uniform_bandwidth=wide)
 
 
-def growth(
-    first: Mapping[str, float], last: Mapping[str, float], scale: float
-) -> dict[str, float]:
+def growth(first: Mapping[str, float], last: Mapping[str, float], scale: float) -> dict[str, float]:
     """Explain one waterfall by another: perfect scaling, and what each entry adds to it [s].
 
     Parameters
