@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from netmodel.cli.options import output_options, set_option
+from netmodel.cli.options import fidelity_option, output_options, set_option
 from netmodel.cli.output import Answer, Table, emit
 from netmodel.cli.params import COUNT, SIZES
 
@@ -26,7 +26,23 @@ KINDS = (
     "dispatch",
     "combine",
 )
-ALGORITHMS = ("auto", "ring", "tree", "nvls", "nvls_tree", "collnet", "pairwise", "p2p")
+ALGORITHMS = (
+    "auto",
+    "ring",
+    "tree",
+    "nvls",
+    "nvls_tree",
+    "collnet",
+    "pat",
+    "pairwise",
+    "p2p",
+    "hierarchical",
+    "halving_doubling",
+    "recursive_doubling",
+    "bruck",
+    "one_shot",
+    "two_shot",
+)
 PROTOCOLS = ("auto", "ll", "ll128", "simple")
 MICRO = 1e6
 GIGA = 1e9
@@ -63,6 +79,7 @@ GIGA = 1e9
 @click.option(
     "--protocol", type=click.Choice(PROTOCOLS), default="auto", show_default=True, help="Force one."
 )
+@fidelity_option
 @set_option
 @output_options()
 def collective(
@@ -72,6 +89,7 @@ def collective(
     sizes: Sequence[float],
     algorithms: Sequence[str],
     protocol: str,
+    fidelity: str,
     overrides: Sequence[str],
     as_json: bool,
     as_csv: bool,
@@ -97,6 +115,7 @@ def collective(
             gpus=gpus,
             algorithm=algorithm,
             protocol=protocol,
+            fidelity=fidelity,
             with_measured=draws,
         )
         for name in clusters

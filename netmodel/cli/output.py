@@ -41,7 +41,8 @@ class Table:
     columns : sequence of str
         Headings.
     rows : sequence of sequences of str
-        Cells; a column in which every cell starts like a number is aligned to the right.
+        Cells; a column with a heading in which every cell starts like a number is aligned to the
+        right.
     """
 
     title: str = ""
@@ -52,8 +53,8 @@ class Table:
         """Which columns hold numbers."""
         cells = zip(*self.rows, strict=True) if self.rows else [()] * len(self.columns)
         return [
-            any(column) and all(not cell or NUMBER.match(cell) for cell in column)
-            for column in cells
+            bool(name) and any(column) and all(not cell or NUMBER.match(cell) for cell in column)
+            for name, column in zip(self.columns, cells, strict=True)
         ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -16,7 +17,8 @@ from netmodel.cli.options import (
     output_options,
     set_option,
 )
-from netmodel.cli.output import Answer, Table, emit
+from netmodel.cli.output import Answer, Table, emit, write_whole
+from netmodel.cli.params import PICTURES, Output
 from netmodel.units import format_size, format_time
 
 if TYPE_CHECKING:
@@ -38,6 +40,15 @@ NEGLIGIBLE = 1e-5
 @layout_options
 @fidelity_option
 @set_option
+@click.option(
+    "--trace",
+    "traces",
+    multiple=True,
+    type=Output(suffixes=(".json", *PICTURES)),
+    metavar="FILE",
+    help="Write the timeline of the step: .json in Chrome's trace format (opens in Perfetto), "
+    ".png, .svg or .pdf as a picture. Repeatable.",
+)
 @output_options()
 def step(
     cluster: str,
@@ -45,6 +56,7 @@ def step(
     gpus: int | None,
     fidelity: str,
     overrides: Sequence[str],
+    traces: Sequence[Path],
     as_json: bool,
     as_csv: bool,
     outputs: Sequence[Any],
@@ -82,7 +94,40 @@ def step(
         notes=notes(done, choice),
         figure=lambda: _figure(done, shape, fabric, choice),
     )
+    if traces:
+        _write_traces(traces, shape, fabric, size, choice)
     emit(answer, as_json=as_json, as_csv=as_csv, outputs=outputs)
+
+
+def _write_traces(
+    paths: Sequence[Path], model: Model, cluster: Cluster, gpus: int, choice: Choice
+) -> None:
+    """Simulate the step and write its timeline in the format of each suffix."""
+    from netmodel.studies.layouts import layout_text
+    from netmodel.training.trace import trace
+
+    made = trace(
+        model,
+        cluster,
+        choice.strategy,
+        gpus=gpus,
+        seq_len=choice.seq_len,
+        software=choice.software,
+    )
+    for path in paths:
+        if path.suffix.lower() == ".json":
+            content = made.to_json().encode()
+        else:
+            from netmodel.plots import picture
+            from netmodel.plots.gantt import gantt_figure
+
+            setting = (
+                f"Model {model.name} on {gpus:,} GPUs of {cluster.name}. "
+                f"Layout {layout_text(choice.strategy)}. Simulated."
+            )
+            content = picture(gantt_figure(made.timeline, setting=setting), path.suffix)
+        write_whole(path, content)
+        click.echo(f"wrote {path}", err=True)
 
 
 def row(done: Step) -> dict[str, Any]:

@@ -16,7 +16,10 @@ from netmodel.collectives.library import PROTOCOLS, Library, library
 from netmodel.collectives.moe import MoeLibrary, MoeTiming, exchange, moe_library, vector_bytes
 from netmodel.collectives.ops import KINDS, Operation, bus_factor
 from netmodel.collectives.real import choose, is_plain, plain
+from netmodel.collectives.schedule import Step
 from netmodel.collectives.select import ALGORITHMS, select
+from netmodel.collectives.uneven import uneven_all_to_all
+from netmodel.errors import InputError, unknown_name
 from netmodel.network.tiers import Span
 
 __all__ = [
@@ -27,12 +30,15 @@ __all__ = [
     "MoeLibrary",
     "MoeTiming",
     "Operation",
+    "Step",
     "Timing",
     "bus_factor",
     "exchange",
     "library",
     "moe_library",
+    "schedule",
     "time",
+    "uneven_all_to_all",
     "vector_bytes",
 ]
 
@@ -118,3 +124,43 @@ def time(
         ),
         parts=parts,
     )
+
+
+def schedule(algorithm: str, kind: str, ranks: int, local: int = 1) -> list[Step]:
+    """Write out an algorithm as messages between ranks, to lay on the links of a graph.
+
+    Parameters
+    ----------
+    algorithm, kind : str
+        One of :data:`ALGORITHMS` whose work is done by the ranks alone, and an operation of it.
+    ranks, local : int
+        Members; members of one domain, which divides them.
+
+    Returns
+    -------
+    list of Step
+        Steps in order; shares are of the size as nccl-tests counts it.
+
+    Raises
+    ------
+    InputError
+        When the algorithm is unknown, cannot do the operation, or leaves the work to switches.
+
+    Examples
+    --------
+    >>> [(step.src.size, step.repeat) for step in schedule("ring", "all_reduce", 8)]
+    [(8, 14)]
+    """
+    if algorithm not in ALGORITHMS:
+        raise unknown_name("algorithm", algorithm, ALGORITHMS)
+    module = ALGORITHMS[algorithm]
+    if kind not in module.KINDS:
+        raise InputError(f"{algorithm} cannot do {kind}", where="schedule")
+    if not hasattr(module, "schedule"):
+        raise InputError(
+            f"{algorithm} leaves the reduction to switches, no rank sends it", where="schedule"
+        )
+    if local < 1 or ranks % local:
+        raise InputError(f"{local} members a domain do not divide {ranks} ranks", where="schedule")
+    found: list[Step] = module.schedule(kind, ranks, local)
+    return found

@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
+import re
+
 NETWORK_KINDS = (
-    ("tcpxo", "tcpxo"),
-    ("fastrak", "tcpxo"),
-    ("tcpx", "tcpx"),
-    ("efa", "efa"),
-    ("pollara", "pollara"),
-    ("slingshot", "slingshot"),
-    ("cassini", "slingshot"),
-    ("roce", "roce"),
-    ("spectrum", "roce"),
-    ("gbe", "roce"),
-    ("eth", "roce"),
-    ("omni", "omnipath"),
-    ("ib", "infiniband"),
-    ("infiniband", "infiniband"),
-    ("ndr", "infiniband"),
-    ("xdr", "infiniband"),
-    ("hdr", "infiniband"),
-    ("edr", "infiniband"),
+    (r"tcpxo|fastrak", "tcpxo"),
+    (r"tcpx", "tcpx"),
+    (r"\befa", "efa"),
+    (r"pollara", "pollara"),
+    (r"slingshot|cassini", "slingshot"),
+    (r"omni-?path", "omnipath"),
+    (r"roce|spectrum|thor|gbe\b|ethernet", "roce"),
+    (r"infiniband|\bib\b|\b[nxhe]dr\b|\bcx\d|connectx", "infiniband"),
 )
 """Words in a network link's name that tell the transport, the more telling first."""
 
@@ -51,7 +43,7 @@ def network_kind(name: str, generation: str = "") -> str:
     ('efa1', 'efa')
     """
     text = name.lower()
-    kind = next((kind for word, kind in NETWORK_KINDS if word in text), "roce")
+    kind = next((kind for words, kind in NETWORK_KINDS if re.search(words, text)), "roce")
     return "efa1" if kind == "efa" and generation in EARLY_EFA else kind
 
 

@@ -20,6 +20,22 @@ from netmodel.units import parse_fraction, parse_time
 
 CONSTANTS = Path(__file__).parents[1] / "catalog" / "data" / "collectives_constants.csv"
 PROTOCOLS = ("ll", "ll128", "simple")
+ALGORITHM_NAMES = (
+    "ring",
+    "tree",
+    "nvls",
+    "nvls_tree",
+    "collnet",
+    "pat",
+    "pairwise",
+    "p2p",
+    "hierarchical",
+    "halving_doubling",
+    "recursive_doubling",
+    "bruck",
+    "one_shot",
+    "two_shot",
+)
 MULTICAST = frozenset({"hopper", "blackwell", "rubin"})
 """Generations whose NVSwitch reduces and multicasts."""
 PLUGINS = frozenset({"efa", "efa1", "tcpx", "tcpxo"})
@@ -280,10 +296,7 @@ def find_library(
         multicast=link == "nvlink" and generation in MULTICAST,
         in_network=in_network,
         measured_tuner=link != "nvlink" or transport in PLUGINS,
-        algorithms={
-            name: algorithm(name)
-            for name in ("ring", "tree", "nvls", "nvls_tree", "collnet", "pairwise", "p2p")
-        },
+        algorithms={name: algorithm(name) for name in ALGORITHM_NAMES},
         protocols=protocols,
     )
 

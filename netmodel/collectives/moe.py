@@ -153,6 +153,10 @@ class MoeLibrary:
         the same domain are reached over the GPU port (else through the NIC, too).
     overlapped : float
         Share of its stand-alone bandwidth that remains while compute runs beside it.
+    staged : bool
+        Whether copies for the own node take the time of the network path, too (CPU proxies).
+    sm_rate : float
+        What one SM moves through the port [B/s].
     """
 
     name: str
@@ -163,6 +167,8 @@ class MoeLibrary:
     deduplicated: bool
     direct: bool
     overlapped: float
+    staged: bool = False
+    sm_rate: float = math.inf
 
 
 @lru_cache(maxsize=1)
@@ -218,6 +224,8 @@ def moe_library(
         deduplicated=bool(find("deduplicated")),
         direct=bool(find("direct")),
         overlapped=find("overlapped"),
+        staged=bool(find("staged")),
+        sm_rate=find("sm_rate"),
     )
 
 
@@ -263,6 +271,7 @@ def exchange(
     group_limit: Any = None,
     imbalance: Any = 1.0,
     overlapped: bool = False,
+    sms: Any = None,
 ) -> MoeTiming:
     r"""Time one dispatch or combine; the two differ only in the bytes of a vector.
 
@@ -293,6 +302,8 @@ def exchange(
         Most loaded rank over the mean.
     overlapped : bool
         Whether compute runs at the same time and takes its share of SMs and memory.
+    sms : int or array, optional
+        SMs that the kernel may use; as many as it needs when left out.
     """
     group = group_of(span)
     n = group.ranks
@@ -308,7 +319,10 @@ def exchange(
     else:
         abroad = copies
     port_bytes = choose(group.local > 1, port_bytes, 0.0 * port_bytes) * library.direct
-    slowest = port_bytes / (group.port * library.port * share)
+    rate = group.port * library.port
+    if sms is not None:
+        rate = smaller(rate, sms * library.sm_rate)
+    slowest = port_bytes / (rate * share)
     bound = choose(group.local > 1, port_bytes * (1 - 1 / n), 0.0 * port_bytes) / group.port
     bottleneck: Any = 0
     network_bytes: Any = 0.0 * port_bytes
@@ -318,7 +332,8 @@ def exchange(
         if tier == 0 and not library.direct:
             leaving = abroad * (1.0 - 1.0 / n)
         network_bytes = larger(network_bytes, leaving)
-        moving = leaving / (group.bandwidth[tier] * library.network * share)
+        timed = choose(leaving > 0, abroad, leaving) if library.staged else leaving
+        moving = timed / (group.bandwidth[tier] * library.network * share)
         bound = larger(bound, leaving / group.bandwidth[tier])
         later = moving > slowest
         bottleneck = choose(later, tier + 1, bottleneck)

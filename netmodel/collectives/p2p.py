@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from netmodel.collectives.group import Group
+from netmodel.collectives.schedule import Step, step
 from netmodel.collectives.traffic import Traffic
 
 NAME = "p2p"
@@ -24,3 +27,9 @@ def traffic(kind: str, size: Any, group: Group) -> Traffic:
         port=size * ((group.local > 1) * 1),
         egress=tuple(size * ((branches > 1) * 1) for branches in group.branches),
     )
+
+
+def schedule(kind: str, ranks: int, local: int = 1) -> list[Step]:
+    """Write out a shift: every rank sends the whole message to the next one."""
+    rank = np.arange(ranks)
+    return [step(rank, (rank + 1) % ranks, 1.0)]

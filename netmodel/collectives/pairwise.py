@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from netmodel.collectives.group import Group
 from netmodel.collectives.real import ceil_log2
+from netmodel.collectives.schedule import Step, step
 from netmodel.collectives.traffic import Traffic
 
 NAME = "pairwise"
@@ -29,3 +32,9 @@ def traffic(kind: str, size: Any, group: Group) -> Traffic:
         egress=tuple(size * (1.0 - below / n) for below in group.below),
         copy=size / n,
     )
+
+
+def schedule(kind: str, ranks: int, local: int = 1) -> list[Step]:
+    """Write out an exchange: in step k every rank sends to the one k places on."""
+    rank = np.arange(ranks)
+    return [step(rank, (rank + k) % ranks, 1.0 / ranks) for k in range(1, ranks)]

@@ -10,7 +10,22 @@ from typing import Any
 
 import numpy as np
 
-from netmodel.collectives import collnet, nvls, nvls_tree, p2p, pairwise, ring, tree
+from netmodel.collectives import (
+    bruck,
+    collnet,
+    halving_doubling,
+    hierarchical,
+    nvls,
+    nvls_tree,
+    one_shot,
+    p2p,
+    pairwise,
+    pat,
+    recursive_doubling,
+    ring,
+    tree,
+    two_shot,
+)
 from netmodel.collectives.group import Group
 from netmodel.collectives.library import PROTOCOLS, Library
 from netmodel.collectives.real import both, choose, larger
@@ -18,9 +33,12 @@ from netmodel.collectives.traffic import RACK_MEMBERS, Price, price
 from netmodel.collectives.tuner import Tuner, estimate, tuner_of, windows
 from netmodel.errors import InputError, unknown_name
 
-ALGORITHMS = {
-    module.NAME: module for module in (ring, tree, nvls, nvls_tree, collnet, pairwise, p2p)
-}
+CONSIDERED = (ring, tree, nvls, nvls_tree, collnet, pat, pairwise, p2p)
+"""What NCCL's tuner chooses among."""
+OTHERS = (hierarchical, halving_doubling, recursive_doubling, bruck, one_shot, two_shot)
+"""What runs only when it is asked for by name."""
+ALGORITHMS = {module.NAME: module for module in (*CONSIDERED, *OTHERS)}
+AUTOMATIC = frozenset(module.NAME for module in CONSIDERED)
 NVLS_MEMBERS = 5
 """With fewer members in a domain, NCCL's tuner keeps to rings."""
 
@@ -37,6 +55,10 @@ def usable(name: str, kind: str, group: Group, library: Library) -> Any:
         return across
     if name == "collnet":
         return both(across, library.in_network)
+    if name == "pat":
+        return both(across, group.local <= 1)
+    if name in ("one_shot", "two_shot"):
+        return group.units <= 1
     if name == "nvls":
         return both(both(group.local >= NVLS_MEMBERS, group.units <= 1), library.multicast)
     if name == "nvls_tree":
@@ -61,7 +83,7 @@ def candidates(
         raise unknown_name("protocol", protocol, ("auto", *PROTOCOLS))
     found = []
     for name, module in ALGORITHMS.items():
-        if algorithm not in ("auto", name):
+        if algorithm != name and (algorithm != "auto" or name not in AUTOMATIC):
             continue
         where = usable(name, kind, group, library)
         if where is True or (where is not False and np.any(where)):
@@ -116,7 +138,7 @@ def select(
         for each, (_, where) in zip(prices, allowed, strict=True)
     ]
     best, winner = _pick(prices, times)
-    if not decided_by_nccl(kind, library):
+    if not decided_by_nccl(kind, library, found):
         return best, *_names(found, winner)
     ranking = [
         choose(where, estimate(kind, size, group, tuner(library), name, proto), float("inf"))
@@ -125,9 +147,11 @@ def select(
     return best, *_names(found, _least(ranking))
 
 
-def decided_by_nccl(kind: str, library: Library) -> bool:
-    """Whether NCCL's tables choose, not measurement (or there is nothing to measure)."""
-    return kind in ("all_to_all", "send_recv") or not (library.measured_tuner or library.in_network)
+def decided_by_nccl(kind: str, library: Library, found: list[Candidate]) -> bool:
+    """Whether NCCL's tables choose: it knows the candidates, and no plugin overrides it."""
+    known = all(name in AUTOMATIC for name, _, _ in found)
+    exchange = kind in ("all_to_all", "send_recv")  # no plugin has a say there
+    return known and (exchange or not (library.measured_tuner or library.in_network))
 
 
 def tuner(library: Library) -> Tuner:
@@ -139,7 +163,7 @@ def admit(
     kind: str, size: Any, group: Group, library: Library, found: list[Candidate]
 ) -> list[tuple[Any, Any]]:
     """Give each candidate the size at which it competes, and where it does (bool or array)."""
-    if not decided_by_nccl(kind, library):
+    if not decided_by_nccl(kind, library, found):
         return [(size, where) for _, _, where in found]
     spans = windows(kind, group, tuner(library), tuple(found))
     return [

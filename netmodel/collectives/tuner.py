@@ -96,6 +96,8 @@ def estimate(
         return _ring(kind, size, group, tuner, PROTOCOLS.index(protocol))
     if algorithm == "tree":
         return _tree(size, group, tuner, PROTOCOLS.index(protocol))
+    if algorithm == "pat":
+        return _pat(size, group, tuner)
     return _nvls(size, group, tuner)
 
 
@@ -248,3 +250,12 @@ def _nvls(size: Any, group: Group, tuner: Tuner) -> Any:
     bandwidth = choose(group.units > 1, shared * across, alone)
     latency = latency + 2 * floor_log2(group.units) * hop
     return latency + size * (2 * (n - 1) / n) / bandwidth / 1e3
+
+
+def _pat(size: Any, group: Group, tuner: Tuner) -> Any:
+    tables = _tables()
+    base, hop, share = tables["pat", "all"]
+    at_once, per_rank, _ = tables["pat", "steps"]
+    bus, _ = _bus(group, tuner)
+    latency = base + floor_log2(group.units) * hop / at_once + per_rank * group.ranks
+    return latency + size / (share * bus) / 1e3

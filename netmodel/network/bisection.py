@@ -29,7 +29,7 @@ def bisection_bandwidth(wiring: Wiring) -> float:
     """
     gpus, (below, inside, across) = wiring.gpus, _top(wiring)
     if not len(across.a):
-        return float("inf")
+        return float("inf") if len(gpus) == 1 else 0.0
     unit = np.unique(below, return_inverse=True)[1]
     held = np.bincount(unit[gpus], minlength=int(unit.max()) + 1)
     rate = egress(unit, gpus, inside, across)

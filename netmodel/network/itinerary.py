@@ -189,9 +189,7 @@ def _itineraries(
     if not len(which):
         return
     source, target = source[which], target[which]
-    sender, receiver = source, target
-    if rule.forwards(ways):
-        sender, receiver = ways.relays(source, target)
+    sender, receiver = ways.relays(source, target, forward=rule.forwards(ways))
     for turn in range(ways.port.shape[1]):
         start, goal = ways.port_at(sender, turn), ways.port_at(receiver, turn)
         yield (

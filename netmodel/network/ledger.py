@@ -223,11 +223,9 @@ class Ledger:
         source, target, size = source[~near], target[~near], size[~near]
         if not len(source):
             return
-        sender, receiver = source, target
-        if self.forward:
-            sender, receiver = ways.relays(source, target)
-            self.up.add(gpus[source], gpus[sender], size)
-            self.up.add(gpus[receiver], gpus[target], size)
+        sender, receiver = ways.relays(source, target, forward=self.forward)
+        self.up.add(gpus[source], gpus[sender], size)
+        self.up.add(gpus[receiver], gpus[target], size)
         for start, goal, share in self._port_pairs(sender, receiver):
             self.out.add(start, goal, size * share)
             self._leave(sender, start, size * share)
@@ -270,7 +268,7 @@ class Ledger:
         _, home = np.unique(group * (ways.home.max() + 1) + ways.home[rank], return_inverse=True)
         rails = int(ways.rail.max()) + 1 if self.forward else 1
         rail = ways.rail[rank] if self.forward else np.zeros_like(rank)
-        sender = ways.forwarder[rank] if self.forward else rank[:, None]
+        sender = ways.forwarder[rank] if self.forward else ways.gate[rank][:, None]
         odd = (ways.rail[sender] != np.arange(rails)) & self.forward
         pairs = _pairs_within(home), _pairs_towards(odd, group, home, rail)
         for first, second in pairs:
@@ -282,12 +280,13 @@ class Ledger:
         self.up.add(np.repeat(gpus[rank], rails), gpus[sender].ravel(), size)
         taken = m - np.bincount(home)[home] - np.bincount(pairs[1][1], minlength=len(rank))
         received = np.asarray(exchange.size * taken, dtype=np.float64)
+        self.up.add(gpus[ways.gate[rank]], gpus[rank], received)
         even = ~odd.ravel()
         for turn in range(ways.port.shape[1]):
             share = 1 / ways.port.shape[1]
             start, goal = ways.port_at(sender.ravel(), turn), ways.port_at(rank, turn)
             self._leave(sender.ravel(), start, size * share)
-            self._arrive(rank, goal, received * share)
+            self._arrive(ways.gate[rank], goal, received * share)
             kind, single = ways.out.group_of, self.rule.policy == "static"
             sending, receiving = kind[start][even], goal if single else kind[goal]
             within = [

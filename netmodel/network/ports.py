@@ -16,6 +16,7 @@ from netmodel.network.lumping import colours
 from netmodel.network.stage import Stage
 
 BoolArray = npt.NDArray[np.bool_]
+FAR = np.iinfo(np.int64).max
 NVLINK, PCIE = TIERS["nvlink"], TIERS["pcie"]
 
 
@@ -108,17 +109,8 @@ class Ways:
         return join(domain, np.arange(len(self.chassis)), first[1][first[2]])
 
     @cached_property
-    def port(self) -> IntArray:
-        """Ports of each rank [gpus, most ports of a GPU], -1 where it has fewer.
-
-        A GPU uses the nearest NICs of its host. GPUs that have the same ones nearest divide them,
-        in order; where there are fewer NICs than GPUs they take turns.
-
-        Raises
-        ------
-        ModelError
-            When a GPU has no way out.
-        """
+    def _nearest(self) -> tuple[IntArray, IntArray]:
+        """Hops from each rank to the endpoints of its host, far for all but ports; their nodes."""
         gpus, stage = self.network.gpus, self.host
         node_at = np.full((int(stage.component.max()) + 1, stage.width), -1)
         node_at[stage.component[stage.endpoints], stage.column] = stage.endpoints
@@ -126,24 +118,51 @@ class Ways:
         table = node_at[stage.component[gpus]]
         is_port = np.zeros(self.network.n_nodes + 1, bool)
         is_port[self.ports] = True
-        near[~is_port[table] | (near < 0)] = np.iinfo(np.int64).max
-        closest = near.min(axis=1, initial=np.iinfo(np.int64).max)
-        lost = np.flatnonzero(closest == np.iinfo(np.int64).max)
+        near[~is_port[table] | (near < 0)] = FAR
+        return near, table
+
+    @cached_property
+    def gate(self) -> IntArray:
+        """Rank through whose NICs each rank leaves its host: itself, if PCIe leads it to one.
+
+        Raises
+        ------
+        ModelError
+            When neither a GPU nor any that it reaches over NVLink has a way out.
+        """
+        leads = self._nearest[0].min(axis=1, initial=FAR) < FAR
+        ranks = np.arange(len(leads))
+        first = np.full(int(self.domain.max()) + 1, -1)
+        first[self.domain[leads][::-1]] = ranks[leads][::-1]
+        found: IntArray = np.where(leads, ranks, first[self.domain])
+        lost = np.flatnonzero(found < 0)
         if len(lost):
-            name = self.network.wiring.names([gpus[lost[0]]])[0]
+            name = self.network.wiring.names([self.network.gpus[lost[0]]])[0]
             more = f" and {len(lost) - 1} other GPUs" if len(lost) > 1 else ""
             raise ModelError(
                 f"{name}{more} reach no NIC",
                 where=f"fabric {self.network.wiring.name!r}",
                 remedy="Give each host a working NIC on its PCIe, or leave those hosts out.",
             )
-        least = np.full(self.network.n_nodes + 1, np.iinfo(np.int64).max)
+        return found
+
+    @cached_property
+    def port(self) -> IntArray:
+        """Ports of each rank [gpus, most ports of a GPU], -1 where it has fewer.
+
+        A GPU uses the nearest NICs of its host. GPUs that have the same ones nearest divide them,
+        in order; where there are fewer NICs than GPUs they take turns. Who has none of its own
+        borrows one; who reaches none at all has those of its gate.
+        """
+        gate = self.gate
+        near, table = (each[gate] for each in self._nearest)
+        least = np.full(self.network.n_nodes + 1, FAR)
         np.minimum.at(least, table, near)
-        chosen = near == closest[:, None]
+        chosen = near == near.min(axis=1)[:, None]
         owns = (chosen & (least[table] == near)).any(axis=1)
-        turn = np.arange(len(near)) % chosen.sum(axis=1)  # who has none of its own borrows one
+        turn = np.arange(len(near)) % chosen.sum(axis=1)
         borrowed = chosen & (np.cumsum(chosen, axis=1) - 1 == turn[:, None])
-        return _shared_out(np.where(owns[:, None], chosen, borrowed), table)
+        return _shared_out(np.where(owns[:, None], chosen, borrowed), table)[gate]
 
     def port_at(self, ranks: IntArray, turn: int) -> IntArray:
         """Return the port that ranks use for their first, second, ... part of a message."""
@@ -169,24 +188,29 @@ class Ways:
         A GPU of the same host is taken before others of the same scale-up domain.
         """
         rails = int(self.rail.max(initial=-1)) + 1
-        ranks = np.arange(len(self.rail))
-        found = np.repeat(ranks[:, None], rails, axis=1)
+        ranks, own = np.arange(len(self.rail)), self.gate == np.arange(len(self.rail))
+        found = np.repeat(self.gate[:, None], rails, axis=1)
         for home in (self.domain, self.domain * (int(self.chassis.max()) + 1) + self.chassis):
             _, number = np.unique(home, return_inverse=True)
             table = np.full((int(number.max()) + 1, rails), -1)
-            table[number[::-1], self.rail[::-1]] = ranks[::-1]
+            table[number[own][::-1], self.rail[own][::-1]] = ranks[own][::-1]
             found = np.where(table[number] >= 0, table[number], found)
-        found[ranks, self.rail] = ranks
+        found[ranks, self.rail] = self.gate
         return found
 
-    def relays(self, source: IntArray, target: IntArray) -> tuple[IntArray, IntArray]:
+    def relays(
+        self, source: IntArray, target: IntArray, *, forward: bool
+    ) -> tuple[IntArray, IntArray]:
         """Return the ranks that send and receive between hosts for messages of others.
 
-        The sender is the neighbour on the target's rail. Where the source's host has lost that
+        Without forwarding they are the gates. With it, the sender is the neighbour on the
+        target's rail; where the source's host has lost that
         rail and no switch leads across, the target's neighbour on the sender's rail receives.
         """
+        receiver = self.gate[target]
+        if not forward:
+            return self.gate[source], receiver
         sender = self.forwarder[source, self.rail[target]]
-        receiver = target.copy()
         odd = np.flatnonzero(self.rail[sender] != self.rail[target])
         if len(odd):
             start, goal = self.port[sender[odd], 0], self.port[target[odd], 0]

@@ -99,8 +99,10 @@ def plot_efficiency(scaling: Scaling, ax: Axes | None = None) -> Axes:
         ax.annotate(
             "published",
             (last.gpus, measured[-1]),
-            xytext=(10, -13),
+            xytext=(0, -46),
             textcoords="offset points",
+            ha="center",
+            arrowprops={"arrowstyle": "-", "color": VERMILION, "lw": 0.8, "shrinkB": 6},
             fontsize=9,
             color=VERMILION,
         )

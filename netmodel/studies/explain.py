@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from netmodel.errors import InputError
-from netmodel.studies.explain_elasticity import Kink, elasticities, kinks
+from netmodel.studies.explain_elasticity import HERE, Kink, elasticities, kinks
 from netmodel.studies.explain_limits import Ceiling, Limit, ceiling, limits
 from netmodel.studies.explain_waterfall import IDEAL, growth, waterfall
 from netmodel.studies.layouts import Choice, Request
@@ -243,5 +243,10 @@ def _advice(elasticity: Mapping[str, float], bends: Sequence[Kink], last: Pieces
     if gain < 0.002:
         return "more bandwidth in any tier of the fabric would hardly help"
     bend = next((each for each in bends if each.field == f"{best}.bandwidth"), None)
-    upto = f", up to {bend.factor:.2g} times of it" if bend is not None else ""
+    if bend is None:
+        upto = ""
+    elif bend.factor < HERE:
+        upto = ", and more of it less and less"
+    else:
+        upto = f", and more than {bend.factor:.2g} times as much little beyond"
     return f"10 % more {best} bandwidth would save {format_percent(gain)}{upto}"

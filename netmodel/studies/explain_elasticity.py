@@ -73,7 +73,7 @@ class Kink:
 def field_values(fabric: Tiers) -> dict[str, tuple[tuple[int, ...], str]]:
     """Every field of a fabric: which tiers it changes, and what of them."""
     outside = tuple(i for i, name in enumerate(fabric.names) if name not in SCALE_UP)
-    found = {
+    found: dict[str, tuple[tuple[int, ...], str]] = {
         f"{name}.{what}": ((i,), what)
         for what in ("bandwidth", "latency")
         for i, name in enumerate(fabric.names)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -208,39 +209,39 @@ def ceiling(given: Pieces, cluster: Cluster) -> Ceiling:
     else:
         if found.step_time < mine:
             best_time, best = float(found.step_time), found.strategy
-    last, reason = last_useful(given)
+    last, reason = last_useful(given, cluster.max_gpus)
     return Ceiling(best_time=best_time, best=best, last_gpus=last, reason=reason)
 
 
-def last_useful(given: Pieces) -> tuple[int, str]:
+def last_useful(given: Pieces, most: int | None = None) -> tuple[int, str]:
     """Return the size after which more replicas of the same layout stop to help, and why.
 
     The fabric is taken to grow in its outermost tier. Sizes are those that the global batch can be
     divided over.
+
+    Parameters
+    ----------
+    most : int, optional
+        Where the design of the cluster ends.
     """
     strategy = given.strategy
-    m = int(strategy.micro_batches)
+    m, p = int(strategy.micro_batches), int(strategy.pp)
     here, gpus = float(total(given.sum().parts)), int(strategy.gpus)
     for more in (k for k in range(2, m + 1) if m % k == 0):
         grown = replace(strategy, dp=strategy.dp * more)
         size = int(strategy.gpus) * more
-        if not possible(given.model, grown, size, given.seq_len):
-            return gpus, f"{strategy.schedule} needs more than {m // more} micro-batches"
+        if most is not None and size > most:
+            return gpus, f"the cluster's design ends at {most:,} GPUs"
+        rounds = strategy.schedule != "interleaved" or (m // more) % p == 0
+        if not rounds or not possible(given.model, grown, size, given.seq_len):
+            return (
+                gpus,
+                f"{strategy.schedule} over {p} ranks needs more than {m // more} micro-batches",
+            )
         fabric = replace(given.fabric, unit=(*given.fabric.unit[:-1], size))
         there = float(total(replace(given, strategy=grown).with_fabric(fabric).sum().parts))
-        gain = 1.0 - (there / here) ** (_doublings(gpus, size))
+        gain = 1.0 - (there / here) ** (1.0 / math.log2(size / gpus))
         if gain < WORTH:
             return gpus, f"twice as many shorten the step by only {100 * max(gain, 0.0):.0f} %"
         here, gpus = there, size
     return gpus, f"its {strategy.global_batch:,} sequences cannot be divided further"
-
-
-def _doublings(first: int, last: int) -> float:
-    """One over the doublings between two sizes.
-
-    >>> _doublings(8, 32)
-    0.5
-    """
-    import math
-
-    return 1.0 / math.log2(last / first)

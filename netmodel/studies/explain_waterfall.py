@@ -175,10 +175,6 @@ def growth(first: Mapping[str, float], last: Mapping[str, float], scale: float) 
             name = "ideal work"
         if abs(more) > ROUNDING * seconds[IDEAL]:
             seconds[name] = more
-    left = sum(last.values()) - sum(seconds.values())
-    if left:
-        largest = max(seconds, key=lambda name: abs(seconds[name]))
-        seconds[largest] += left
     return seconds
 
 

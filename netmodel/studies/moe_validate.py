@@ -128,7 +128,7 @@ def library_of(text: str, notes: str) -> str:
     >>> library_of("DeepEP V1 normal", "first public kernels, before the 2025-04 optimisation")
     'deepep-2025-02'
     """
-    words = text.lower()
+    words = text.lower().replace(" ", "-")
     name = next((each for each in library_names() if each in words), "deepep")
     early = "first public kernels" in notes or "pure rdma: same-node" in notes
     return "deepep-2025-02" if name == "deepep" and early else name
@@ -170,8 +170,12 @@ def _nic_bandwidth(row: Mapping[str, str]) -> float:
     stated = _number(row.get("nic_GBps_per_gpu") or "")
     if stated is not None:
         return stated * 1e9
-    rate = re.search(r"(\d{2,4})\s?g(?:b(?:ps|/s|e)?)?\b", _fabric(row).lower())
-    return int(rate.group(1)) * 1e9 / 8 if rate else catalog.link(DEFAULT_NIC).bandwidth
+    rate = re.search(r"(?:(\d+)\s?x\s?)?(\d{2,4})\s?g(?:b(?:ps|/s|e)?)?\b", _fabric(row).lower())
+    if not rate:
+        return catalog.link(DEFAULT_NIC).bandwidth
+    each = int(rate.group(2)) * 1e9 / 8
+    count = int(rate.group(1) or 1)
+    return each * max(1.0, count / float(row["gpus_per_node"]))
 
 
 def _tiers(

@@ -42,50 +42,16 @@ class Sum:
 def add_up(plan: Plan, rates: Rates, factors: Mapping[str, Any]) -> Sum:
     """Add up one step; the parts' sum is the step time."""
     layers = {kind: layer(plan, kind, rates, factors) for kind in plan.work}
-    hidden = {
-        name: plan.micro_batches
-        * _held(plan.stages[1], layers, lambda each, n=name: each.hidden.get(n, 0.0))
-        for name in ("tp", "cp", "ep", "dp")
-    }
-    return finish(plan, slowest(plan, layers), hidden, rates, factors)
-
-
-def slowest(plan: Plan, layers: Mapping[str, Layer]) -> tuple[Pace, Any]:
-    """Find the rank that the others wait for, and one micro-batch on all others together [s].
-
-    Of a plan, only the stages and ``pp`` matter.
-    """
-    paces = [_pace(stage, layers) for stage in plan.stages]
+    paces = [pace_of(stage, layers) for stage in plan.stages]
     slow = _slowest(paces)
-    p = plan.pp
+    m, p = plan.micro_batches, plan.pp
     whole = [pace.forward + pace.backward for pace in paces]
     others = whole[0] + whole[2] + (p - 2) * whole[1] - (slow.forward + slow.backward)
-    return slow, larger(choose(p > 1, others, 0.0), 0.0)
-
-
-def finish(
-    plan: Plan,
-    ranks: tuple[Pace, Any],
-    hidden: Mapping[str, Any],
-    rates: Rates,
-    factors: Mapping[str, Any],
-) -> Sum:
-    """Add bubble, pipeline messages and what happens once a step to the slowest rank's work.
-
-    Parameters
-    ----------
-    ranks : tuple
-        Of :func:`slowest`.
-    hidden : mapping of str to float or array
-        Communication under compute in all layers, by dimension [s].
-
-    Notes
-    -----
-    Work, stages and messages of layers are in ``ranks``; of the plan only the rest is read.
-    """
-    slow, others = ranks
-    hidden = dict(hidden)
-    m, p = plan.micro_batches, plan.pp
+    others = larger(choose(p > 1, others, 0.0), 0.0)
+    hidden = {
+        name: m * _held(plan.stages[1], layers, lambda each, n=name: each.hidden.get(n, 0.0))
+        for name in ("tp", "cp", "ep", "dp")
+    }
     if plan.schedule == "dualpipe":
         parts, view = _two_way(plan, slow, others, factors)
     else:
@@ -113,7 +79,7 @@ def _held(stage: Stage, layers: Mapping[str, Layer], get: Any) -> Any:
     return seconds
 
 
-def _pace(stage: Stage, layers: Mapping[str, Layer]) -> Pace:
+def pace_of(stage: Stage, layers: Mapping[str, Layer]) -> Pace:
     """One micro-batch on one rank."""
     parts: Parts = dict.fromkeys(PARTS, 0.0)
     parts["head"] = 0.0

@@ -82,10 +82,19 @@ def layer(plan: Plan, kind: str, rates: Rates, factors: Mapping[str, Any]) -> La
         gathered = _message(plan, "dp", phase, kind) + _message(plan, "edp", phase, kind)
         parts["dp"] = sharded(gathered, factors["fsdp_exposed"], gpu + waiting)
         hidden["dp"] = hidden.get("dp", 0.0) + gathered - parts["dp"]
-        host = _host(plan, kind, factors, backward=phase == "backward", full=full)
-        parts["launch"] = launch_wait(gpu + waiting + parts["dp"], host)
+        behind = phase == "backward"
+        gap = _gap(kind, factors, backward=behind, full=full)
+        host = _host(plan, kind, factors, backward=behind, full=full)
+        parts["launch"] = gap + launch_wait(gpu + gap + waiting + parts["dp"], host)
         passes.append(parts)
     return Layer(passes[0], passes[1], weight, hidden)
+
+
+def _gap(kind: str, factors: Mapping[str, Any], *, backward: bool, full: bool) -> Any:
+    """Time between the kernels of one pass of a layer, which no host can shorten [s]."""
+    if kind not in ("dense", "moe"):
+        return 0.0
+    return factors["gap"] * (2.0 + (1.0 if full else 0.0) if backward else 1.0)
 
 
 def _message(plan: Plan, dimension: str, phase: str, kind: str) -> Any:

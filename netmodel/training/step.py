@@ -52,13 +52,19 @@ def step(
     Raises
     ------
     InputError
-        When the fidelity is unknown.
+        When the fidelity is unknown, or the layout is for another number of GPUs.
     """
     if fidelity not in FIDELITIES:
         raise InputError(
             f"fidelity is {fidelity!r}",
             where="--fidelity",
             remedy=f"Use {' or '.join(FIDELITIES)}.",
+        )
+    if isinstance(strategy.gpus, int) and strategy.gpus != gpus:
+        raise InputError(
+            f"tp x cp x pp x dp = {strategy.gpus:,}, but there are {gpus:,} GPUs",
+            where="strategy",
+            remedy="Derive dp with complete_strategy, or change a factor.",
         )
     chosen = software_of(software, cluster.software or {})
     accelerator = cluster.accelerator

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from netmodel.errors import InputError
-from netmodel.training.compose import Sum, slowest
+from netmodel.training.compose import Sum, pace_of
 from netmodel.training.layer import Layer, layer, total
 from netmodel.training.orders import BACKWARD, FORWARD, INPUT, WEIGHT, pipeline_order
 from netmodel.training.pieces import Pieces, pieces
@@ -248,7 +248,8 @@ def _afterwards(
     given: Pieces, layers: dict[str, Layer], closed: Sum, timeline: Timeline
 ) -> Iterator[Activity]:
     """What happens once a step on every rank, when the last one is done."""
-    slow, _ = slowest(given.plan, layers)
+    paces = [pace_of(stage, layers) for stage in given.plan.stages]
+    slow = max(paces, key=lambda pace: float(pace.forward + pace.backward))
     m = given.plan.micro_batches
     exposed = float(closed.parts["dp"] - m * slow.parts["dp"])
     message = sum(

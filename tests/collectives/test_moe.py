@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from netmodel import studies
+from netmodel.catalog import DATA
 from netmodel.collectives import exchange, moe_library, vector_bytes
 from netmodel.collectives.moe import (
     MoeLibrary,
@@ -118,6 +119,29 @@ def test_deepep_tables_within_eight_percent_mean():
         errors = [abs(row["error_pct"]) for row in report["rows"] if row["series"] == series]
         assert np.mean(errors) < limit
     assert report["summary"]["mean_abs_pct"] < 4.5
+
+
+def test_other_libraries_and_hardware_are_answered_too():
+    """UCCL-EP on H200, B200 and MI300X, MORI on MI300X, DeepEP V2: 62 published rows."""
+    report = studies.validate_moe(DATA / "measured" / "moe_libraries_measured.csv")["summary"]
+    assert (report["rows"], report["predicted"]) == (62, 62)
+    assert report["median_abs_pct"] < 9
+    assert report["mean_abs_pct"] < 14
+
+
+def test_few_sms_limit_the_port():
+    """DeepEP V2 on B200: 643 GB/s with 24 SMs, 726 with 64."""
+    b200 = Tiers(
+        names=("nvlink",), unit=(8,), bandwidth=(900e9,), latency=(0.6e-6,), links=("NVLink5",)
+    )
+    few, many = (
+        exchange(
+            b200.span(8), moe_library("deepep-v2"), tokens=8192, top_k=8, vector=FP8, sms=sms
+        ).logical_bandwidth
+        for sms in (24, 64)
+    )
+    assert few == pytest.approx(643e9, rel=0.02)
+    assert many == pytest.approx(726e9, rel=0.02)
 
 
 def test_a_row_that_is_no_exchange_is_skipped_with_its_reason():

@@ -338,3 +338,21 @@ def test_gpus_share_the_nearest_nics(fabric):
     assert names == ["n0-nic0", "n0-nic0", "n0-nic1", "n0-nic1"]
     alone = Ways(compile_network(fabric.pcie_box()))
     assert set(alone.network.wiring.names(alone.port[:8, 0])) == {"n0-nic0"}
+
+
+@pytest.mark.parametrize("counted", [False, True])
+def test_a_gpu_without_pcie_leaves_through_a_neighbour_on_nvlink(counted, fabric, monkeypatch):
+    graph = fabric.leaf_spine(4, 4, 1)
+    for host in range(4):
+        graph.remove_edge(f"n{host}-gpu3", f"n{host}-pcie1")
+    ways = Ways(compile_network(graph))
+    assert ways.gate[:4].tolist() == [0, 1, 2, 0]
+    if counted:
+        monkeypatch.setattr("netmodel.network.ledger.LISTED", 0)
+    sent = patterns.all_to_all(np.arange(16), 16e6)
+    loads = link_loads(ways, sent)
+    assert divergence(loads) == pytest.approx(balance(ways.network, sent), abs=1e-3)
+    assert loads.time == pytest.approx(2 * 12e6 / (50 * GB))
+    found = routes(ways, np.array([3]), np.array([7]))
+    names = ways.network.wiring.names(ways.network.target[found.paths[0]])
+    assert [name for name in names if "gpu" in name] == ["n0-gpu0", "n1-gpu0", "n1-gpu3"]

@@ -93,10 +93,9 @@ def test_hashing_a_permutation_of_1024_hosts_leaves_about_four_tenths_of_line_ra
     sent = traffic.permutation(np.arange(1024), 1e9, np.random.default_rng(0))
 
     def mean_rate(policy):
-        paths = connections(ways, sent.source, sent.target, Rule(policy=policy))[2]
-        return maxmin_rates(
-            ways.network.capacity, paths.indptr, paths.links, parts=paths.parts
-        ).mean()
+        made = connections(ways, sent.source, sent.target, Rule(policy=policy))
+        rates = maxmin_rates(ways.network.capacity, made.first, made.links, parts=made.parts)
+        return rates.mean()
 
     assert mean_rate("ecmp") == pytest.approx(0.4 * 50e9, rel=0.1)
     assert mean_rate("adaptive") == pytest.approx(50e9, rel=1e-9)

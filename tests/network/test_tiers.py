@@ -10,6 +10,7 @@ import pytest
 from netmodel.errors import ModelError
 from netmodel.graph import TIERS, to_networkx
 from netmodel.network.tiers import Tiers, tiers
+from netmodel.topology import load_cluster
 
 GB = 1e9
 FAMILIES = {
@@ -80,7 +81,7 @@ def slow_latency(graph, layer, parts):
         if TIERS[d["tier"]] <= layer:
             weighted.add_edge(u, v, weight=d["latency"] + (delay[u] + delay[v]) / 2)
     part_of = {gpu: i for i, part in enumerate(parts) for gpu in part}
-    lengths = dict(nx.all_pairs_dijkstra_path_length(weighted))
+    lengths = {a: nx.single_source_dijkstra_path_length(weighted, a) for a in part_of}
     return min(
         lengths[a][b]
         for a, b in itertools.combinations(part_of, 2)
@@ -96,6 +97,50 @@ def test_tiers_are_what_a_slow_computation_finds(family, fabric):
     assert fast.unit == unit
     assert fast.bandwidth == pytest.approx(bandwidth, rel=1e-12)
     assert fast.latency == pytest.approx(latency, rel=1e-9)
+
+
+PUBLISHED = {
+    "alibaba-hpn7": 32,
+    "aws-p4d": 128,
+    "deepseek-h800-mpft": 32,
+    "dgx-superpod-h100": 48,
+    "dragonfly-64": 48,
+    "frontier": 64,
+    "gb200-nvl72": 144,
+    "hamming-mesh-2x2": 64,
+    "hybrid-a100-h100-mi300x": 96,
+    "hyperx-16x16": 48,
+    "leonardo": 64,
+    "meta-24k-roce": 48,
+    "rail-only": 32,
+    "tpu-v4": 64,
+    "tpu-v5e": 64,
+}
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_tiers_of_every_family_are_what_a_slow_computation_finds(name):
+    wiring = load_cluster(name).wiring(PUBLISHED[name])
+    fast, graph = tiers(wiring), to_networkx(wiring)
+    unit, bandwidth, latency = slow_tiers(graph)
+    assert fast.unit == unit
+    assert fast.bandwidth == pytest.approx(bandwidth, rel=1e-12)
+    assert fast.latency == pytest.approx(latency, rel=1e-9)
+
+
+def test_bridged_pairs_share_root_ports_and_the_link_between_sockets():
+    """Fire-Flyer 2: both GPUs of a pair send beyond it at once, over one uplink of each kind."""
+    wiring = load_cluster("fire-flyer-2").wiring(48)
+    graph, found = to_networkx(wiring), tiers(wiring)
+    kind = graph.nodes(data="kind")
+    uplinks = {
+        data["bandwidth"]
+        for a, b, data in graph.edges(data=True)
+        if "cpu" in (kind[a], kind[b]) and {kind[a], kind[b]} <= {"cpu", "pcie_switch"}
+    }
+    assert found.names == ("nvlink", "pcie", "leaf")
+    assert found.unit == (2, 8, 48)
+    assert found.bandwidth[1] == min(uplinks) / 2
 
 
 def test_a_rail_optimized_pod_by_hand(fabric):

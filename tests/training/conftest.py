@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-
 from netmodel import catalog
 from netmodel.graph import Block, Cables, Wiring
 

@@ -1,7 +1,6 @@
 """The table of factors: complete, possible, and found from the specific to the general."""
 
 import pytest
-
 from netmodel.catalog import accelerator
 from netmodel.studies.training_rows import Case, cases
 from netmodel.training.factors import factors, software_keys, table

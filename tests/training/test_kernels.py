@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from netmodel.catalog import accelerator
 from netmodel.training.factors import factors, rates
 from netmodel.training.frameworks import software
@@ -87,9 +86,7 @@ def test_recomputation_repeats_what_it_names():
     """Full is everything; a module is its own products and streams."""
     work = Work(
         gemms=(Gemm(name="qkv", m=8, n=8, k=8), Gemm(name="mlp_up", m=8, n=8, k=8)),
-        attention=(
-            Attention(batch=1, heads=1, kv_heads=1, queries=8, keys=8, d_qk=8, d_v=8),
-        ),
+        attention=(Attention(batch=1, heads=1, kv_heads=1, queries=8, keys=8, d_qk=8, d_v=8),),
         streams=(Stream(name="norm", bytes=8), Stream(name="activation", bytes=8)),
     )
     assert again(work, frozenset()) == Work()
@@ -104,9 +101,7 @@ def test_many_shapes_at_once_equal_one_by_one_to_the_last_bit():
     m = np.array([1.0, 100.0, 4096.0, 65_536.0])
     work = Work(
         gemms=(Gemm(name="up", m=m, n=8192, k=4096),),
-        attention=(
-            Attention(batch=1, heads=8, kv_heads=8, queries=m, keys=m, d_qk=128, d_v=128),
-        ),
+        attention=(Attention(batch=1, heads=8, kv_heads=8, queries=m, keys=m, d_qk=128, d_v=128),),
         streams=(Stream(name="norm", bytes=4 * m),),
     )
     ahead, (back, weight) = forward(work, RATES), backward(work, RATES)

@@ -2,7 +2,6 @@
 
 from hypothesis import given
 from hypothesis import strategies as st
-
 from netmodel.training.overlap import exposed, launch_wait, sharded
 
 TIME = st.floats(0, 1e3)

@@ -3,7 +3,6 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from netmodel.errors import InputError
 from netmodel.training.pipeline import bubble
 
@@ -49,9 +48,7 @@ def test_dualpipe_beside_1f1b_and_zb1p():
     weight=st.floats(0, 100),
 )
 def test_no_bubble_is_negative(schedule, weight):
-    idle = bubble(
-        schedule, stages=4, others=9.0, weight=weight, pair=3.0, backward=2.0, chunks=2
-    )
+    idle = bubble(schedule, stages=4, others=9.0, weight=weight, pair=3.0, backward=2.0, chunks=2)
     assert idle >= 0
 
 

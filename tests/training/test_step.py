@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-
 from netmodel.errors import InputError
 from netmodel.training import step
 from netmodel.workload import Strategy, load_model
@@ -132,3 +131,8 @@ def test_the_answer_is_the_json_object_of_the_contract(hand_made):
 def test_an_unknown_fidelity_is_refused(hand_made):
     with pytest.raises(InputError, match="closed"):
         step(LLAMA, hand_made(), LAYOUT, gpus=16, seq_len=4096, fidelity="guess")
+
+
+def test_a_layout_for_another_number_of_gpus_is_refused(hand_made):
+    with pytest.raises(InputError, match="16, but there are 32 GPUs"):
+        step(LLAMA, hand_made(), LAYOUT, gpus=32, seq_len=4096)
