@@ -122,7 +122,7 @@ def _tables(answered: Explanation) -> list[Table]:
             each.collective,
             f"{each.tier} ({each.link})",
             format_size(each.bytes),
-            f"{each.sharers:,} GPUs on {format_bandwidth(each.capacity)}",
+            f"{each.sharers:,} GPU{'s' * (each.sharers > 1)} on {format_bandwidth(each.capacity)}",
             f"{each.groups:,} of {each.ranks:,}",
             format_time(each.waited),
         )
@@ -164,7 +164,6 @@ def _figure(answered: Explanation) -> Figure:
     """Draw the waterfall above what resources are worth."""
     from netmodel.plots.waterfall import explain_figure
 
-    head, _, tail = answered.summary.partition("; ")
     point = answered.points[-1]
     if len(answered.points) == 1:
         times = float(point.step_time) / next(iter(answered.waterfall.values()))
@@ -181,7 +180,20 @@ def _figure(answered: Explanation) -> Figure:
         answered.waterfall,
         answered.elasticity[-1],
         title=title,
-        subtitle=f"{head}; {tail}",
-        source=answered.curve.caption,
+        subtitle=answered.summary,
+        source=_source(answered),
         start=_first(answered),
     )
+
+
+def _source(answered: Explanation) -> str:
+    """Model, fabric, layouts, and who published them."""
+    from netmodel.studies.layouts import layout_text
+
+    layouts = "; ".join(
+        f"{layout_text(choice.strategy)} at {point.gpus:,} GPUs"
+        for point, choice in zip(answered.points, answered.choices, strict=True)
+    )
+    cited = "; ".join(dict.fromkeys(each.source for each in answered.choices if each.source))
+    start = f"Model {answered.curve.model}. Fabric {answered.curve.cluster}. Layout {layouts}."
+    return f"{start} Layout as published in {cited}, or near it." if cited else start

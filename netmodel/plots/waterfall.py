@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from netmodel.plots.breakdown import words
@@ -59,11 +60,11 @@ def explain_figure(
     rows = _rows(waterfall, start)
     saved = _savings(elasticity)
     above, below = 0.3 * (len(rows) + 1), 0.26 * max(len(saved), 1)
-    height = above + below + 3.1
+    foot = 0.75 + 0.16 * len(wrap(source, 150))
+    height = foot + below + 0.85 + above + 1.5
     figure = new_figure(10, height)
-    foot = 0.75 / height
-    low = figure.add_axes((0.33, foot, 0.6, below / height))
-    top = figure.add_axes((0.33, foot + (below + 0.95) / height, 0.6, above / height))
+    low = figure.add_axes((0.33, foot / height, 0.6, below / height))
+    top = figure.add_axes((0.33, (foot + below + 0.85) / height, 0.6, above / height))
     plot_causes(waterfall, top, start=start)
     plot_savings(elasticity, low)
     headline(figure, title, subtitle, top=1 - 0.25 / height, step=0.36 / height)

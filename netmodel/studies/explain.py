@@ -13,7 +13,7 @@ from netmodel.studies.explain_waterfall import IDEAL, growth, waterfall
 from netmodel.studies.layouts import Choice, Request
 from netmodel.studies.scale import Scaling, scale
 from netmodel.training.pieces import Pieces, pieces
-from netmodel.units import format_percent, format_time
+from netmodel.units import format_time
 from netmodel.workload import Model
 
 if TYPE_CHECKING:
@@ -215,12 +215,12 @@ def summary(
     point = curve.points[-1]
     seconds = float(point.step_time)
     named = list(losses(falls).items())[:2]
-    most = " and ".join(f"{name} ({format_percent(each / seconds)})" for name, each in named)
+    most = " and ".join(f"{name} ({_percent(each / seconds)})" for name, each in named)
     if len(curve.points) > 1:
         start = (
             f"From {curve.points[0].gpus:,} to {point.gpus:,} GPUs of {curve.cluster}, "
-            f"{curve.model} keeps {format_percent(curve.efficiency[-1])} of its efficiency; of the "
-            f"{format_time(seconds)} step, what was added is mostly {most}"
+            f"{curve.model} keeps {_percent(curve.efficiency[-1])} of its efficiency; of the step "
+            f"of {format_time(seconds)}, what was added is mostly {most}"
         )
     else:
         start = (
@@ -231,22 +231,31 @@ def summary(
     return f"{start}; {_advice(elasticity, bends, last)}."
 
 
+def _percent(share: float) -> str:
+    """Write a share with two digits.
+
+    >>> _percent(0.4681), _percent(0.0429)
+    ('47 %', '4.3 %')
+    """
+    return f"{100 * share:.{0 if abs(share) >= 0.0995 else 1}f} %"
+
+
 def _advice(elasticity: Mapping[str, float], bends: Sequence[Kink], last: Pieces) -> str:
     """Say what a tenth more of the tier that matters most is worth."""
-    tiers = {
-        name: elasticity[f"{name}.bandwidth"]
-        for name in last.fabric.names
-        if f"{name}.bandwidth" in elasticity
-    }
+    tiers = {name: elasticity[f"{name}.bandwidth"] for name in last.fabric.names}
     best = min(tiers, key=lambda name: tiers[name])
     gain = 1.0 - 1.1 ** tiers[best]
-    if gain < 0.002:
+    if gain < HARDLY:
         return "more bandwidth in any tier of the fabric would hardly help"
     bend = next((each for each in bends if each.field == f"{best}.bandwidth"), None)
     if bend is None:
-        upto = ""
+        until = ""
     elif bend.factor < HERE:
-        upto = ", and more of it less and less"
+        until = ", and any more of it less and less"
     else:
-        upto = f", and more than {bend.factor:.2g} times as much little beyond"
-    return f"10 % more {best} bandwidth would save {format_percent(gain)}{upto}"
+        until = f", but beyond {bend.factor:.2g} times as much it pays less"
+    return f"10 % more {best} bandwidth would save {_percent(gain)}{until}"
+
+
+HARDLY = 0.002
+"""Share of a step below which a tenth more bandwidth is not worth naming."""
