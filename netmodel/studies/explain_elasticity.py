@@ -189,11 +189,11 @@ def elasticities(given: Pieces) -> dict[str, float]:
 
     def faster(factor: float) -> float:
         peak = {name: rate * factor for name, rate in gpu.peak.items()}
-        return float(total(given.with_accelerator(replace(gpu, peak=peak)).sum().parts))
+        return given.with_accelerator(replace(gpu, peak=peak)).step_time
 
     def wider(factor: float) -> float:
         other = replace(gpu, memory_bandwidth=gpu.memory_bandwidth * factor)
-        return float(total(given.with_accelerator(other).sum().parts))
+        return given.with_accelerator(other).step_time
 
     for name, timed in (("gpu.flops", faster), ("gpu.memory_bandwidth", wider)):
         found[name] = slope(timed(1 + CHANGE), timed(1.0), timed(1 - CHANGE), better=1)
@@ -208,7 +208,7 @@ def _of_batch(given: Pieces) -> float:
 
     def timed(batches: int) -> float:
         other = replace(strategy, global_batch=share * batches)
-        return float(total(replace(given, strategy=other).with_fabric(given.fabric).sum().parts))
+        return replace(given, strategy=other).with_fabric(given.fabric).step_time
 
     low, high = max(m - 1, 1), m + 1
     return math.log(timed(high) / timed(low)) / math.log(high / low)

@@ -13,7 +13,6 @@ from netmodel.errors import ModelError
 from netmodel.studies.explain_waterfall import DIMENSIONS, occurrences
 from netmodel.studies.layouts import layout_text
 from netmodel.studies.search import search
-from netmodel.training.layer import total
 from netmodel.training.messages import Message, Wires, span_of
 from netmodel.training.pieces import Pieces, even_stage
 from netmodel.workload import Strategy, possible
@@ -83,7 +82,7 @@ def limits(given: Pieces) -> tuple[Limit, ...]:
     A dimension's wait is shared out over its messages in proportion to their time alone.
     """
     parts = given.balanced().sum().parts
-    step_time = float(total(given.sum().parts))
+    step_time = given.step_time
     stage = even_stage(given.model, given.plan)
     found: dict[tuple[str, str], Limit] = {}
     for name, own in DIMENSIONS.items():
@@ -186,7 +185,7 @@ class Ceiling:
 
 def ceiling(given: Pieces, cluster: Cluster) -> Ceiling:
     """Search for a better layout, and for the size at which more GPUs stop to help."""
-    mine = float(total(given.sum().parts))
+    mine = given.step_time
     best_time, best = mine, given.strategy
     strategy = given.strategy
     try:
@@ -226,7 +225,7 @@ def last_useful(given: Pieces, most: int | None = None) -> tuple[int, str]:
     """
     strategy = given.strategy
     m, p = int(strategy.micro_batches), int(strategy.pp)
-    here, gpus = float(total(given.sum().parts)), int(strategy.gpus)
+    here, gpus = given.step_time, int(strategy.gpus)
     for more in (k for k in range(2, m + 1) if m % k == 0):
         grown = replace(strategy, dp=strategy.dp * more)
         size = int(strategy.gpus) * more
@@ -239,7 +238,7 @@ def last_useful(given: Pieces, most: int | None = None) -> tuple[int, str]:
                 f"{strategy.schedule} over {p} ranks needs more than {m // more} micro-batches",
             )
         fabric = replace(given.fabric, unit=(*given.fabric.unit[:-1], size))
-        there = float(total(replace(given, strategy=grown).with_fabric(fabric).sum().parts))
+        there = replace(given, strategy=grown).with_fabric(fabric).step_time
         gain = 1.0 - (there / here) ** (1.0 / math.log2(size / gpus))
         if gain < WORTH:
             return gpus, f"twice as many shorten the step by only {100 * max(gain, 0.0):.0f} %"

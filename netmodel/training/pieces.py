@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from netmodel.catalog.accelerators import Accelerator
 from netmodel.network.tiers import Tiers
-from netmodel.training.compose import Sum, add_up
+from netmodel.training.compose import Sum, add_up, step_time
 from netmodel.training.factors import factors, rates
 from netmodel.training.frameworks import Software, software_of
 from netmodel.training.kernels import Rates
-from netmodel.training.messages import Message
-from netmodel.training.plan import Plan
+from netmodel.training.messages import Message, Wires, messages
+from netmodel.training.plan import Plan, plan
 from netmodel.training.step import planned, tiers_of
-from netmodel.workload import Model, Stage, Strategy
+from netmodel.workload import Model, Stage, Strategy, demands
 
 if TYPE_CHECKING:
     from netmodel.topology import Cluster
@@ -63,16 +63,17 @@ class Pieces:
         """Add the step up."""
         return add_up(self.plan, self.rates, self.factors)
 
+    @property
+    def step_time(self) -> float:
+        """The step, without its breakdown [s]."""
+        return float(step_time(self.plan, self.rates, self.factors))
+
     def with_fabric(self, fabric: Tiers) -> Pieces:
         """Return the same step on other wires."""
-        made, timed = planned(
-            self.model,
-            self.strategy,
-            self.seq_len,
-            fabric,
-            self.accelerator.generation,
-            self.software,
-        )
+        wires = Wires.of(fabric, self.accelerator.generation, self.software.dispatcher)
+        asked = demands(self.model, self.strategy, self.seq_len, self.software.recipe)
+        timed = messages(asked, self.model, self.strategy, wires)
+        made = plan(self.model, self.strategy, self.seq_len, self.software, timed)
         return replace(self, fabric=fabric, plan=made, messages=timed)
 
     def with_accelerator(self, accelerator: Accelerator) -> Pieces:

@@ -15,7 +15,7 @@ import numpy as np
 
 from netmodel.errors import InputError
 from netmodel.training.compose import Sum, pace_of
-from netmodel.training.layer import Layer, layer, total
+from netmodel.training.layer import Layer, layer, total, totals
 from netmodel.training.orders import BACKWARD, FORWARD, INPUT, WEIGHT, pipeline_order
 from netmodel.training.pieces import Pieces, pieces
 from netmodel.training.simulator import Durations, Timeline, simulate
@@ -109,7 +109,7 @@ def simulated(given: Pieces) -> Trace:
         timeline=timeline,
         activities=(*_during(timeline, layers, held), *after),
         step_time=max(each.end for each in after),
-        closed_form=float(total(closed.parts)),
+        closed_form=float(closed.step_time),
     )
 
 
@@ -248,18 +248,21 @@ def _afterwards(
     given: Pieces, layers: dict[str, Layer], closed: Sum, timeline: Timeline
 ) -> Iterator[Activity]:
     """What happens once a step on every rank, when the last one is done."""
-    paces = [pace_of(stage, layers) for stage in given.plan.stages]
-    slow = max(paces, key=lambda pace: float(pace.forward + pace.backward))
-    m = given.plan.micro_batches
-    exposed = float(closed.parts["dp"] - m * slow.parts["dp"])
+    brief = {kind: totals(each) for kind, each in layers.items()}
+    slow = max((pace_of(stage, brief) for stage in given.plan.stages), key=lambda pace: pace.both)
+    inside = sum(
+        slow.counts[kind] * (each.forward["dp"] + each.backward["dp"])
+        for kind, each in layers.items()
+        if kind in ("dense", "moe")
+    )
+    exposed = float(closed.parts["dp"] - given.plan.micro_batches * inside)
     message = sum(
         float(seconds)
         for (dimension, phase, _), seconds in given.plan.messages.items()
         if phase == "step" and dimension in ("dp", "edp", "replica")
     )
     tied = float(given.plan.messages.get(("pp", "step", "embedding"), 0.0))
-    busy = float(total(closed.parts)) - float(closed.parts["stragglers"])
-    late = float(closed.parts["stragglers"]) / busy if busy else 0.0
+    late = float(closed.parts["stragglers"] / (closed.step_time - closed.parts["stragglers"]))
     once = (
         ("dp", "gradients and weights", exposed),
         ("pp", "shared embedding", tied),
