@@ -38,6 +38,9 @@ CASES = [
     {"pp": 4, "vpp": 2, "m": 8, "schedule": "interleaved"},
     {"pp": 4, "vpp": 8, "m": 32, "schedule": "interleaved"},
     {"pp": 4, "m": 16, "schedule": "zb-h1"},
+    {"pp": 8, "vpp": 4, "m": 2, "schedule": "interleaved"},
+    {"pp": 8, "m": 3, "schedule": "zb-h1"},
+    {"pp": 8, "m": 3, "schedule": "zb-v"},
 ]
 
 
