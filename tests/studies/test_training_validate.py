@@ -134,9 +134,9 @@ def test_a_calibration_on_few_rows_improves_them_and_keeps_the_rest(tmp_path):
     lines = DATA.read_text().splitlines(keepends=True)
     copy = tmp_path / "rows.csv"
     copy.write_text("".join([lines[0], *(x for x in lines if x.startswith("korthikanti22-a100/"))]))
-    found = calibrate_training(copy, evaluations=4)
+    found = calibrate_training(copy, evaluations=8)
     assert found["rows"] == 8
-    assert found["after"]["median_abs_pct"] <= found["before"]["median_abs_pct"]
+    assert found["after"]["median_abs_pct"] < found["before"]["median_abs_pct"]
     assert found["fitted"] == len(free_rows(list(table().values())))
     shares = [each for each in found["factors"] if each["name"].startswith("gemm_")]
     assert all(each["value"] < 1 for each in shares)
