@@ -82,12 +82,14 @@ class Output(ParamType):
     ----------
     pictures : bool
         Whether the verb draws anything.
+    suffixes : tuple of str
+        The formats that there are.
     """
 
     name = "file"
 
-    def __init__(self, *, pictures: bool = True) -> None:
-        self.suffixes = tuple(each for each in SUFFIXES if pictures or each not in PICTURES)
+    def __init__(self, *, pictures: bool = True, suffixes: tuple[str, ...] = SUFFIXES) -> None:
+        self.suffixes = tuple(each for each in suffixes if pictures or each not in PICTURES)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
         """Refuse a suffix that the verb has no writer for, before any work starts."""
@@ -95,10 +97,12 @@ class Output(ParamType):
         if path.suffix.lower() not in self.suffixes:
             found = f"suffix {path.suffix!r}" if path.suffix else "no suffix"
             raise InputError(
-                f"{path} has {found}", where="-o", remedy=f"Use one of {', '.join(self.suffixes)}."
+                f"{path} has {found}",
+                where=_where(param),
+                remedy=f"Use one of {', '.join(self.suffixes)}.",
             )
         if path.is_dir():
-            raise InputError(f"{path} is a folder", where="-o", remedy="Name a file.")
+            raise InputError(f"{path} is a folder", where=_where(param), remedy="Name a file.")
         return path
 
 

@@ -30,6 +30,8 @@ class Traffic:
         Bytes that each GPU sends beyond the tier below, by network tier [B].
     copy : float or array
         Bytes that a rank moves inside its own memory, its own share of the result [B].
+    handled : float or array, optional
+        Bytes that the SMs move in all, own share and port together, where both go side by side [B].
     stages : float or array, optional
         Depth of a pipeline that has to fill before it flows.
     """
@@ -39,6 +41,7 @@ class Traffic:
     port: Any
     egress: tuple[Any, ...]
     copy: Any = 0.0
+    handled: Any = None
     stages: Any = None
 
 
@@ -124,6 +127,8 @@ def price(
         here = waiting + moving
         bottleneck = choose(here > most, tier + 1, bottleneck)
         most = larger(most, here)
+    if traffic.handled is not None:
+        wire = larger(wire, traffic.handled / (group.port * payload * fit.copy))
     wire = wire + traffic.copy / (group.port * payload / proto.efficiency * fit.copy)
     tau = fit.ramp[protocol]
     if fit.ramp_growth is not None:
@@ -179,6 +184,19 @@ def _tier_rate(kind: str, group: Group, library: Library, tier: int) -> Any:
     if kind in ("all_gather", "reduce_scatter"):
         return rate * choose(rate >= library.gather_from, library.gather, 1.0)
     return rate
+
+
+def wire_shares(
+    kind: str, group: Group, library: Library, algorithm: str, protocol: str
+) -> tuple[Any, ...]:
+    """Return the part of line rate that payload gets, in the domain and at each network tier."""
+    fit, proto = library.algorithms[algorithm], library.protocols[protocol]
+    rates = group.uniform if kind == "all_to_all" else group.bandwidth
+    outside = (
+        _tier_rate(kind, group, library, tier) / rate * fit.network * proto.efficiency
+        for tier, rate in enumerate(rates)
+    )
+    return (_port_share(group, library, fit, proto), *outside)
 
 
 def _serial_launch(time: Any, group: Group, library: Library, algorithm: str) -> Any:

@@ -16,7 +16,6 @@ from netmodel.errors import InputError
 from netmodel.network import tiers
 
 if TYPE_CHECKING:
-    from netmodel.collectives import Timing
     from netmodel.network.tiers import Tiers
     from netmodel.topology import Cluster
 
@@ -159,30 +158,42 @@ def sweep(
     if kind in EXPERT_KINDS:
         found = _exchange(kind, fabric, ranks, size, generation, outer)
     else:
-        timing = collectives.time(
-            Operation(kind=kind, size=size, ranks=ranks),
-            fabric.span(ranks),
-            collectives.library(
-                generation,
-                fabric.links[0],
-                outer,
-                in_network=bool(cluster.software.get("sharp", False)) or algorithm == "collnet",
-                overlay=cluster.software.get("collectives"),
-            ),
-            algorithm=algorithm,
-            protocol=protocol,
+        call = Operation(kind=kind, size=size, ranks=ranks)
+        constants = collectives.library(
+            generation,
+            fabric.links[0],
+            outer,
+            in_network=bool(cluster.software.get("sharp", False)) or algorithm == "collnet",
+            overlay=cluster.software.get("collectives"),
         )
+        if fidelity == "closed":
+            timing = collectives.time(
+                call, fabric.span(ranks), constants, algorithm=algorithm, protocol=protocol
+            )
+        else:
+            from netmodel.collectives.on_graph import time_on_graph
+            from netmodel.collectives.placed import Fabric
+
+            graph = Fabric.of(cluster.wiring(ranks))
+            timing = time_on_graph(
+                call,
+                graph,
+                constants,
+                fidelity=fidelity,
+                algorithm=algorithm,
+                protocol=protocol,
+            )
         found = {
-            "time": timing.time + _stretched(kind, cluster, fabric, ranks, timing, fidelity),
+            "time": timing.time,
             "lower_bound": timing.lower_bound,
             "algorithm": timing.algorithm,
             "protocol": timing.protocol,
             "bottleneck": timing.bottleneck,
         }
     many = {name: np.broadcast_to(value, size.shape) for name, value in found.items()}
-    forced = [word for word in (algorithm, protocol) if word != "auto"]
+    words = [word for word in (algorithm, protocol) if word != "auto"]
     return Sweep(
-        label=" ".join([cluster.name, *forced]),
+        label=" ".join([cluster.name, *words]),
         cluster=cluster.name,
         kind=kind,
         ranks=ranks,
@@ -195,25 +206,6 @@ def sweep(
         setting=_setting(cluster, fabric, ranks),
         measured=published(kind, cluster, ranks, algorithm) if with_measured else (),
     )
-
-
-def _stretched(
-    kind: str, cluster: Cluster, fabric: Tiers, ranks: int, timing: Timing, fidelity: str
-) -> Any:
-    """Time that the graph's links take beyond the closed form's wire time [s]."""
-    if fidelity == "closed" or ranks % min(fabric.unit[0], ranks):
-        return 0.0
-    from netmodel.collectives.contention import stretch
-    from netmodel.network import Ways, compile_network
-
-    ways = Ways(compile_network(cluster.wiring(ranks)))
-    names = np.asarray(timing.algorithm)
-    factor = np.ones(names.shape)
-    for name in np.unique(names).tolist():
-        groups = np.arange(ranks)[None]
-        found = stretch(name, kind, groups, fabric.span(ranks), ways, fidelity=fidelity)
-        factor = np.where(names == name, found, factor)
-    return timing.parts["bandwidth"] * (factor - 1.0)
 
 
 def _exchange(

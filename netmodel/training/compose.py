@@ -147,7 +147,7 @@ def _frame(
         view = {"forward": m * slow.forward, "backward": m * slow.backward}
     idle = bubble(
         plan.schedule, stages=p, others=others, weight=slow.weight, pair=pair,
-        backward=slow.backward, chunks=plan.vpp,
+        backward=slow.backward, chunks=plan.vpp, micro_batches=m, forward=slow.forward,
     )  # fmt: skip
     edge = plan.messages.get(("pp", "edge", "any"), 0.0)
     tied = plan.messages.get(("pp", "step", "embedding"), 0.0)

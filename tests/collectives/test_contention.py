@@ -1,18 +1,17 @@
 """The rungs agree per algorithm: closed form, most loaded link, and flows on the same graph."""
 
-import numpy as np
 import pytest
-from netmodel.collectives import ALGORITHMS, library
-from netmodel.collectives.contention import UNIT, line_time, messages, pattern, stretch
+from netmodel.collectives import ALGORITHMS, Operation, library, time
 from netmodel.collectives.group import group_of
+from netmodel.collectives.on_graph import time_on_graph
+from netmodel.collectives.placed import Fabric
 from netmodel.collectives.select import usable
-from netmodel.errors import InputError
-from netmodel.network import Ways, compile_network, faults, flow_time, tiers
+from netmodel.network import faults
 from netmodel.topology import load_cluster
 
 CLUSTERS = ("dgx-superpod-h100", "deepseek-h800-mpft", "dgx-superpod-a100")
 WIRINGS = {name: load_cluster(name).wiring(64) for name in CLUSTERS}
-WAYS = {name: Ways(compile_network(wiring)) for name, wiring in WIRINGS.items()}
+FABRICS = {name: Fabric.of(wiring) for name, wiring in WIRINGS.items()}
 SHARP = library("hopper", "NVLink4", "InfiniBand-NDR", in_network=True)
 RUNS = [(name, kind) for name, module in ALGORITHMS.items() for kind in sorted(module.KINDS)]
 
@@ -20,15 +19,16 @@ RUNS = [(name, kind) for name, module in ALGORITHMS.items() for kind in sorted(m
 @pytest.mark.parametrize("cluster", CLUSTERS)
 @pytest.mark.parametrize(("name", "kind"), RUNS)
 def test_the_most_loaded_link_is_what_the_closed_form_says(name, kind, cluster):
-    """64 GPUs in eight nodes, one group or eight side by side, a GPU of each node."""
-    fabric = tiers(WIRINGS[cluster])
-    whole, rails = np.arange(64)[None], np.arange(64).reshape(8, 8).T
-    for groups, span in ((whole, fabric.span(64)), (rails, fabric.span(8, 8))):
-        if usable(name, kind, group_of(span), SHARP) is True and messages(
-            name, kind, groups.shape[1], int(group_of(span).local)
-        ):
-            found = stretch(name, kind, groups, span, WAYS[cluster])
-            assert found == pytest.approx(1, rel=0.01)
+    """64 GPUs in eight nodes: one group, and eight side by side with a GPU of each node."""
+    fabric = FABRICS[cluster]
+    for ranks, stride in ((64, 1), (8, 8), (8, 1)):
+        span = fabric.tiers.span(ranks, stride)
+        if usable(name, kind, group_of(span), SHARP) is not True:
+            continue
+        call = Operation(kind=kind, size=2.0**30, ranks=ranks)
+        closed = time(call, span, SHARP, algorithm=name).time
+        found = time_on_graph(call, fabric, SHARP, stride=stride, algorithm=name).time
+        assert found == pytest.approx(closed, rel=0.01)
 
 
 FLOWS = (
@@ -42,27 +42,18 @@ FLOWS = (
 
 @pytest.mark.parametrize(("name", "kind"), FLOWS)
 def test_flows_take_as_long_as_the_closed_form(name, kind):
-    """Max-min shared flows of the whole schedule, its latency aside."""
-    span = tiers(WIRINGS["dgx-superpod-h100"]).span(64)
-    traffic = pattern(name, kind, np.arange(64)[None], 8)
-    taken = flow_time(WAYS["dgx-superpod-h100"], [traffic])
-    assert taken == pytest.approx(line_time(name, kind, group_of(span)), rel=0.01)
+    fabric = FABRICS["dgx-superpod-h100"]
+    call = Operation(kind=kind, size=2.0**30, ranks=64)
+    closed = time(call, fabric.tiers.span(64), SHARP, algorithm=name).time
+    found = time_on_graph(call, fabric, SHARP, algorithm=name, fidelity="flow").time
+    assert found == pytest.approx(closed, rel=0.01)
 
 
-def test_a_lost_cable_stretches_the_rails_that_used_it():
-    wiring = WIRINGS["dgx-superpod-h100"]
-    hurt = faults.apply(wiring, "node0000-nic0 at 50%")
-    span, groups = tiers(wiring).span(64), np.arange(64)[None]
-    found = stretch("ring", "all_reduce", groups, span, compile_network(hurt))
-    assert found == pytest.approx(2, rel=0.01)
-
-
-def test_bytes_laid_on_the_graph_are_those_of_the_schedule():
-    traffic = pattern("ring", "all_reduce", np.arange(16).reshape(2, 8), 8)
-    assert traffic.total == pytest.approx(2 * 8 * 2 * 7 / 8 * UNIT)
-
-
-def test_a_group_that_its_domain_does_not_divide_is_refused():
-    span = tiers(WIRINGS["dgx-superpod-h100"]).span(12)
-    with pytest.raises(InputError, match="do not divide 12 ranks"):
-        stretch("ring", "all_reduce", np.arange(12)[None], span, WAYS["dgx-superpod-h100"])
+def test_a_nic_at_half_its_rate_stretches_all_who_wait_for_it():
+    fabric = FABRICS["dgx-superpod-h100"]
+    hurt = Fabric.of(faults.apply(WIRINGS["dgx-superpod-h100"], "node0000-nic0 at 50%"))
+    call = Operation(kind="all_gather", size=2.0**33, ranks=64)
+    usual = time_on_graph(call, fabric, SHARP)
+    found = time_on_graph(call, hurt, SHARP)
+    assert 1.5 * usual.time < found.time <= 2 * usual.time
+    assert found.links(1)[0].name.startswith("node0000-nic0")

@@ -1,0 +1,289 @@
+"""An algorithm's bytes on the links of a graph: messages between ranks, and what switches reduce.
+
+Everything is laid for a size of one byte, since loads grow with the size alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from netmodel.collectives import nvls, pairwise
+from netmodel.collectives.placed import Fabric, by_domain
+from netmodel.collectives.schedule import pairs
+from netmodel.collectives.select import ALGORITHMS
+from netmodel.errors import InputError
+from netmodel.graph import NODE_KINDS, FloatArray, IntArray
+from netmodel.network import traffic as patterns
+from netmodel.network.arrays import Network
+from netmodel.network.flows import simulate_flows
+from netmodel.network.itinerary import connections, routes
+from netmodel.network.load import Loads, link_loads
+from netmodel.network.traffic import Traffic
+
+MOST_MESSAGES = 1_100_000
+"""Messages that the flow rung follows one by one."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Streams:
+    """What switches reduce and multicast: bytes that flow through all of some links at one pace.
+
+    Attributes
+    ----------
+    first, links, parts : array
+        Links of each stream in rows (CSR), and the part of its bytes on each.
+    size : float array [streams]
+        Bytes over the operation's size.
+    group : int array [streams]
+        Whose.
+    """
+
+    first: IntArray
+    links: IntArray
+    parts: FloatArray
+    size: FloatArray
+    group: IntArray
+
+    def loads(self, n_links: int) -> FloatArray:
+        """Bytes on every link."""
+        each = np.repeat(self.size, np.diff(self.first)) * self.parts
+        return np.bincount(self.links, each, n_links).astype(float)
+
+
+@dataclass(frozen=True, eq=False)
+class Laid:
+    """One algorithm of all groups at once, on the links.
+
+    Attributes
+    ----------
+    fabric : Fabric
+        Where.
+    groups : int array [groups, members]
+        GPUs, in the order in which the algorithm numbers them.
+    traffic : Traffic
+        Messages between GPUs.
+    streams : Streams
+        What switches do.
+    paced : bool
+        Whether a group's messages are links of one chain, which flows at one pace (a tree).
+    """
+
+    fabric: Fabric
+    groups: IntArray
+    traffic: Traffic
+    streams: Streams
+    paced: bool = False
+
+    @cached_property
+    def loads(self) -> Loads:
+        """Bytes on every link, over the operation's size."""
+        ways, rule = self.fabric.ways, self.fabric.rule
+        found = link_loads(ways, self.traffic, policy=rule.policy, seed=rule.seed, qps=rule.qps)
+        return Loads(
+            ways.network, found.bytes + self.streams.loads(ways.network.n_links), found.ledger
+        )
+
+    def drained(self, capacity: FloatArray) -> float:
+        """Return how long all flows take that share links of such capacity max-min fairly [s].
+
+        Raises
+        ------
+        InputError
+            When there are too many messages to follow, or under ``optimal`` routing.
+        """
+        count = len(self.traffic.size) + sum(
+            each.members.size * (each.members.shape[1] - 1) for each in self.traffic.exchanges
+        )
+        if count > MOST_MESSAGES:
+            raise InputError(
+                f"{count:,} messages at once are too many to follow one by one, "
+                f"{MOST_MESSAGES:,} are allowed",
+                where="--fidelity flow",
+                remedy="Use --fidelity contention, or smaller groups.",
+            )
+        flows = _joined(self._flows(), self.streams)
+        ends = simulate_flows(
+            capacity,
+            np.zeros(len(capacity)),
+            flows.first,
+            flows.links,
+            flows.size,
+            0.0,
+            parts=flows.parts,
+        )
+        return float(ends.max(initial=0.0))
+
+    def _flows(self) -> Streams:
+        """Return the flows of all messages; where they are links of one chain, one a group."""
+        sent = self.traffic.listed()
+        found = connections(self.fabric.ways, sent.source, sent.target, self.fabric.rule)
+        size = sent.size[found.message] * found.share
+        group = self.group_of[sent.source[found.message]]
+        if not self.paced:
+            return Streams(found.first, found.links, found.parts, size, group)
+        n = self.loads.network.n_links
+        length = np.diff(found.first)
+        keys = np.repeat(group, length) * n + found.links
+        both, entry = np.unique(keys, return_inverse=True)
+        carried = np.bincount(entry, found.parts * np.repeat(size, length), len(both))
+        whole = np.bincount(group, size, len(self.groups))
+        return Streams(
+            np.searchsorted(both // n, np.arange(len(self.groups) + 1)),
+            both % n,
+            carried / whole[both // n],
+            whole,
+            np.arange(len(self.groups)),
+        )
+
+    @cached_property
+    def group_of(self) -> IntArray:
+        """Number of each GPU's group, -1 for those that take no part."""
+        group = np.full(len(self.fabric.ways.network.gpus), -1)
+        group[self.groups] = np.arange(len(self.groups))[:, None]
+        return group
+
+    def groups_on(self, link: int) -> IntArray:
+        """Return the numbers of the groups whose bytes cross a link."""
+        owner = np.repeat(self.streams.group, np.diff(self.streams.first))
+        found = [owner[self.streams.links == link]]
+        source, target = self.traffic.source, self.traffic.target
+        if len(source):
+            flows = connections(self.fabric.ways, source, target, self.fabric.rule)
+            row = np.searchsorted(flows.first, np.flatnonzero(flows.links == link), side="right")
+            found.append(self.group_of[source[flows.message[row - 1]]])
+        if self.traffic.exchanges:
+            found.append(self.group_of[self._exchanging(link)])
+        return np.unique(np.concatenate(found))
+
+    def _exchanging(self, link: int) -> IntArray:
+        """Return GPUs whose part in an exchange crosses a link.
+
+        A NIC named as an end stands for the GPUs that use it, and where neighbours forward, for
+        all of their domain.
+        """
+        ways = self.fabric.ways
+        ends = self.loads.sharers(link)
+        wiring = ways.network.wiring
+        names = set(ends.senders)
+        number = {name: node for node, name in enumerate(wiring.names()) if name in names}
+        nodes = np.array(list(number.values()), int)
+        uses = np.isin(ways.network.gpus, nodes)
+        if len(ways.ports):
+            uses |= np.isin(ways.port, nodes).any(axis=1)
+            if self.fabric.rule.forwards(ways):
+                uses = np.isin(ways.domain, ways.domain[uses])
+        taking = np.zeros(len(uses), bool)
+        for exchange in self.traffic.exchanges:
+            taking[exchange.members] = True
+        return np.flatnonzero(uses & taking)
+
+
+def lay(fabric: Fabric, groups: IntArray, algorithm: str, kind: str) -> Laid:
+    """Lay an algorithm of all groups on the links; a repeated question is answered from memory."""
+    key = (algorithm, kind, groups.shape, groups.tobytes())
+    if key not in fabric.memory:
+        fabric.memory[key] = _laid(fabric, groups, algorithm, kind)
+    found: Laid = fabric.memory[key]
+    return found
+
+
+def _laid(fabric: Fabric, groups: IntArray, algorithm: str, kind: str) -> Laid:
+    if algorithm == pairwise.NAME:
+        return Laid(fabric, groups, patterns.all_to_all(groups, 1.0), _no_streams())
+    ordered, local = by_domain(fabric, groups)
+    if algorithm == "p2p":
+        ordered = groups
+    ranks = groups.shape[1]
+    if algorithm == "nvls":
+        return Laid(fabric, ordered, _nothing(), _multicast(fabric, ordered, local))
+    if algorithm == "nvls_tree":
+        sent = _messages(ordered, *pairs(ALGORITHMS["tree"].schedule(kind, ranks, local)))
+        unit = fabric.units[fabric.inner - 1][1]
+        far = unit[sent.source] != unit[sent.target]
+        sent = Traffic(sent.source[far], sent.target[far], sent.size[far])
+        return Laid(fabric, ordered, sent, _multicast(fabric, ordered, local), paced=True)
+    if algorithm == "collnet":
+        both = _joined(_multicast(fabric, ordered, local), _switch_trees(fabric, ordered, local))
+        return Laid(fabric, ordered, _nothing(), both)
+    steps = ALGORITHMS[algorithm].schedule(kind, ranks, local)
+    sent = _messages(ordered, *pairs(steps))
+    return Laid(fabric, ordered, sent, _no_streams(), paced=algorithm == "tree")
+
+
+def _messages(groups: IntArray, src: IntArray, dst: IntArray, share: FloatArray) -> Traffic:
+    """Give every group the same messages."""
+    size = np.broadcast_to(share, (len(groups), len(share))).ravel()
+    return patterns.flows(groups[:, src], groups[:, dst], size)
+
+
+def _nothing() -> Traffic:
+    return Traffic(np.zeros(0, int), np.zeros(0, int), np.zeros(0))
+
+
+def _no_streams() -> Streams:
+    none = np.zeros(0, int)
+    return Streams(np.zeros(1, int), none, np.zeros(0), np.zeros(0), none)
+
+
+def _joined(a: Streams, b: Streams) -> Streams:
+    return Streams(
+        np.concatenate([a.first, a.first[-1] + b.first[1:]]),
+        *(
+            np.concatenate([getattr(a, name), getattr(b, name)])
+            for name in ("links", "parts", "size", "group")
+        ),
+    )
+
+
+def _multicast(fabric: Fabric, groups: IntArray, local: int) -> Streams:
+    """Return what NVLink SHARP moves: each member's port, in and out, striped over NVSwitches."""
+    network = fabric.ways.network
+    if local < 2:
+        return _no_streams()
+    switch = NODE_KINDS.index("nvswitch")
+    rank = np.full(network.n_nodes, -1)
+    rank[network.gpus[groups.ravel()]] = np.arange(groups.size)
+    out = np.flatnonzero((rank[network.source] >= 0) & (network.kind[network.target] == switch))
+    out = out[np.argsort(rank[network.source[out]], kind="stable")]
+    owner = rank[network.source[out]]
+    whole = np.bincount(owner, network.capacity[out], groups.size)
+    part = network.capacity[out] / whole[owner]
+    first = np.concatenate([[0], np.cumsum(np.bincount(owner, minlength=groups.size))])
+    size = np.full(groups.size, float(nvls.multicast_bytes(1.0, local)))
+    group = np.repeat(np.arange(len(groups)), groups.shape[1])
+    ahead = Streams(first, out, part, size, group)
+    return _joined(ahead, Streams(first, network.reverse(out), part, size, group))
+
+
+def _switch_trees(fabric: Fabric, groups: IntArray, local: int) -> Streams:
+    """Return the trees of switches that reduce (SHARP): one for each member of a domain.
+
+    The tree is what destination-based routes from all others to one of them have in common: there
+    each switch has one way on. Every cable of it carries the channel's share up and down once.
+    """
+    ways, network = fabric.ways, fabric.ways.network
+    none = np.zeros(0, int)
+    rows, owner = [none], []
+    for number, members in enumerate(groups):
+        for channel in range(local):
+            peers = members[channel::local]
+            found = routes(
+                ways, peers[1:], np.full(len(peers) - 1, peers[0]), policy="static", forward=False
+            )
+            up = np.unique(found.paths[found.paths >= 0])
+            up = up[_outside(network, up)]
+            rows.append(np.union1d(up, network.reverse(up)))
+            owner.append(number)
+    first = np.cumsum([len(row) for row in rows])
+    links = np.concatenate(rows)
+    size = np.full(len(owner), 1.0 / local)
+    return Streams(first, links, np.ones(len(links)), size, np.array(owner, int))
+
+
+def _outside(network: Network, links: IntArray) -> IntArray:
+    """Say which links lie outside scale-up domains."""
+    outside: IntArray = network.layer[links] > 0
+    return outside

@@ -1,0 +1,204 @@
+"""Groups placed on a routed graph: which GPUs, how they lie on the tiers, whose cables are whose."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from netmodel.collectives.group import SCALE_UP, Group, group_of
+from netmodel.errors import InputError
+from netmodel.graph import FloatArray, IntArray, Wiring
+from netmodel.network.arrays import compile_network
+from netmodel.network.components import join
+from netmodel.network.cuts import edges_by_layer
+from netmodel.network.placement import listed, place
+from netmodel.network.ports import Ways
+from netmodel.network.routing import Rule
+from netmodel.network.tiers import Tiers, tiers
+from netmodel.network.traffic import sister_groups
+
+
+@dataclass(frozen=True, eq=False)
+class Fabric:
+    """A compiled fabric, how it routes, and which GPU runs which rank.
+
+    Attributes
+    ----------
+    ways : Ways
+        The fabric with its stages.
+    tiers : Tiers
+        Of the same fabric, as the closed form reads them.
+    rule : Rule
+        Routing policy and its seed.
+    gpus : int array [ranks]
+        GPU that runs each rank, as its number in the fabric.
+    memory : dict
+        What was laid on the links before.
+    """
+
+    ways: Ways
+    tiers: Tiers
+    rule: Rule
+    gpus: IntArray
+    memory: dict[Any, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(
+        cls,
+        wiring: Wiring,
+        *,
+        policy: str = "adaptive",
+        seed: int = 0,
+        qps: int = 1,
+        placement: str | Iterable[str] = "packed",
+        ranks: int | None = None,
+    ) -> Fabric:
+        """Compile a fabric.
+
+        Parameters
+        ----------
+        wiring : Wiring
+            The fabric, which may hold more GPUs than the job.
+        policy, seed, qps
+            As in :func:`netmodel.network.load.link_loads`.
+        placement : str or iterable of str
+            One of ``network.PLACEMENTS``, or the name of the GPU that runs each rank.
+        ranks : int, optional
+            Ranks of the job; as many as there are GPUs when left out.
+
+        Raises
+        ------
+        InputError
+            For an unknown policy or placement, or names that are no GPUs of the fabric.
+        ModelError
+            When some GPUs cannot reach the others.
+        """
+        if isinstance(placement, str):
+            gpus = place(wiring, ranks or len(wiring.gpus), placement, seed)
+        else:
+            gpus = listed(wiring, list(placement))
+        rule = Rule(policy=policy, seed=seed, qps=qps)
+        return cls(Ways(compile_network(wiring)), tiers(wiring), rule, gpus)
+
+    def groups(self, ranks: int, stride: int = 1) -> IntArray:
+        """Return the GPUs of all groups of ranks a stride apart: [groups, members].
+
+        Raises
+        ------
+        InputError
+            When they do not divide the job.
+        """
+        return self.gpus[sister_groups(len(self.gpus), ranks, stride)]
+
+    @cached_property
+    def units(self) -> tuple[tuple[int, IntArray], ...]:
+        """Layer of each tier and the unit of every GPU there, innermost first."""
+        wiring = self.ways.network.wiring
+        found, below = [], np.arange(wiring.n_nodes)
+        parts = len(wiring.gpus)
+        for layer, edges in enumerate(edges_by_layer(wiring)):
+            if not len(edges.a):
+                continue
+            below = join(below, edges.a, edges.b)
+            left = len(np.unique(below[wiring.gpus]))
+            if left < parts:
+                found.append((layer, below[wiring.gpus]))
+            parts = left
+        return tuple(found)
+
+    @cached_property
+    def inner(self) -> int:
+        """How many tiers lie inside a scale-up domain."""
+        names = self.tiers.names
+        return next((i for i, name in enumerate(names) if name not in SCALE_UP), len(names))
+
+    @cached_property
+    def tier_of_links(self) -> IntArray:
+        """Where each link belongs: 0 the scale-up domain, 1 the first network tier, ... [links]."""
+        layers = np.array([layer for layer, _ in self.units], int)
+        tier = np.searchsorted(layers, self.ways.network.layer)
+        return np.maximum(np.minimum(tier, len(layers) - 1) - self.inner + 1, 0)
+
+    @property
+    def n_tiers(self) -> int:
+        """The scale-up domain and the network tiers."""
+        return len(self.tiers.names) - self.inner + 1
+
+    def busiest(self, times: FloatArray) -> FloatArray:
+        """Return the largest of the links' times in each tier."""
+        found = np.zeros(self.n_tiers)
+        np.maximum.at(found, self.tier_of_links, times)
+        return found
+
+
+def placed_group(fabric: Fabric, groups: IntArray) -> Group:
+    """Count how groups lie on the tiers; where they differ, the most in one unit and the most units.
+
+    Parameters
+    ----------
+    groups : int array [groups, members]
+        GPUs.
+    """
+    count, n = groups.shape
+    held, touched = [], []
+    for _, unit in fabric.units:
+        keys = np.arange(count)[:, None] * (int(unit.max()) + 1) + unit[groups]
+        _, first, members = np.unique(keys, return_index=True, return_counts=True)
+        held.append(int(members.max()))
+        touched.append(int(np.bincount(first // n, minlength=count).max()))
+    span = replace(fabric.tiers.span(n), members=(*held[:-1], n))
+    span = replace(span, **_met(fabric.tiers, span.members))
+    group = group_of(span)
+    inner = fabric.inner
+    branches = [n if inner == 0 else touched[inner - 1], *touched[inner:-1]]
+    return replace(
+        group,
+        units=n if inner == 0 else touched[inner - 1],
+        branches=tuple(branches[: len(group.tiers)]),
+    )
+
+
+def _met(found: Tiers, members: tuple[int, ...]) -> dict[str, Any]:
+    """Bandwidths of a group whose members per unit are known: direct cables count by partner."""
+    limits = [
+        float("inf") if peer == float("inf") else peer * (max(held, 2) - 1)
+        for peer, held in zip(found.peer, members, strict=True)
+    ]
+    return {
+        name: tuple(min(rate, most) for rate, most in zip(rates, limits, strict=True))
+        for name, rates in (
+            ("bandwidth", found.bandwidth),
+            ("uniform_bandwidth", found.uniform_bandwidth),
+        )
+    }
+
+
+def by_domain(fabric: Fabric, groups: IntArray) -> tuple[IntArray, int]:
+    """Order members by scale-up domain, as libraries build their rings, and say how many go together.
+
+    Domains come in the order of their first member. The second value divides the number of
+    members in every domain.
+    """
+    if fabric.inner == 0:
+        return groups, 1
+    unit = fabric.units[fabric.inner - 1][1][groups]
+    count, n = groups.shape
+    keys = np.arange(count)[:, None] * (int(unit.max()) + 1) + unit
+    _, first, inverse, members = np.unique(
+        keys, return_index=True, return_inverse=True, return_counts=True
+    )
+    order = np.argsort(first[inverse.reshape(count, n)], axis=1, kind="stable")
+    return np.take_along_axis(groups, order, axis=1), int(np.gcd.reduce(members))
+
+
+def check_groups(fabric: Fabric, groups: IntArray) -> None:
+    """Refuse groups that name a GPU twice or that the fabric lacks."""
+    known = len(fabric.ways.network.gpus)
+    if groups.size and (groups.min() < 0 or groups.max() >= known):
+        raise InputError(f"a group names GPU {int(groups.max())}, the fabric has {known}")
+    if len(np.unique(groups)) < groups.size:
+        raise InputError("a GPU is in two groups, or twice in one", remedy="Name each GPU once.")
