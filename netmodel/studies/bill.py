@@ -238,8 +238,16 @@ def bill(
         *_cables(wiring, prices, lengths or {}),
     ]
     return Bill(
-        tuple(lines), _inside(wiring), prices.quote([cluster.accelerator.name]), len(wiring.gpus)
+        tuple(lines),
+        _inside(wiring),
+        prices.quote([accelerator_of(cluster)]),
+        len(wiring.gpus),
     )
+
+
+def accelerator_of(cluster: Cluster) -> str:
+    """Name of the accelerator; of all of them, which no price row has, in a mixed cluster."""
+    return " + ".join(dict.fromkeys(host.accelerator for host in cluster.hosts))
 
 
 def tally(counts: Mapping[str, int]) -> Bill:
