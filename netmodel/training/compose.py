@@ -108,6 +108,8 @@ def add_up(plan: Plan, rates: Rates, factors: Mapping[str, Any]) -> Sum:
         parts["interference"] = pairs * (slowed - compute)
         parts["ep"] = frame.steady - m * compute - parts["interference"]
     hidden = {name: m * _hidden(slow.counts, layers, name) for name in ("tp", "cp", "ep", "dp")}
+    if plan.schedule == "dualpipe":
+        hidden["ep"] = m * slow.experts - parts["ep"]
     message = _synced(plan)
     parts["dp"] = parts["dp"] + frame.sync
     hidden["dp"] = hidden["dp"] + message - frame.sync
