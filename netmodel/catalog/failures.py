@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from netmodel.catalog import table
 from netmodel.catalog.table import Fact
+from netmodel.errors import unknown_name
 
 COMPONENTS = ("gpu", "node", "cable")
 """What causes are counted per: GPUs, hosts, cables between hosts and switches."""
@@ -49,11 +50,15 @@ class Campaign:
     ----------
     name, what, date : str
         Name; the job; month of publication.
+    gpus : float
+        Accelerators that were observed.
     causes : tuple of Cause
     planned : float
         Planned interruptions a second and host [1/s]; 0 where none were published.
     effective : float or None
-        Published share of time spent on useful training; a lower bound for Llama 3.
+        Published share of time spent on useful training.
+    bound : str
+        ``more than`` where that is a lower bound; else empty.
     source : str
     facts : mapping of str to Fact
         Published rows of the observation itself.
@@ -62,9 +67,11 @@ class Campaign:
     name: str
     what: str
     date: str
+    gpus: float
     causes: tuple[Cause, ...]
     planned: float
     effective: float | None
+    bound: str
     source: str
     facts: Mapping[str, Fact] = field(compare=False, repr=False)
 
@@ -109,12 +116,12 @@ def campaign(name: str, where: str = "") -> Campaign:
     """
     known = table.rows("failures")
     if table.key(name) not in campaign_names():
-        raise table.unknown_name("set of failure rates", name, campaign_names(), where=where)
+        raise unknown_name("set of failure rates", name, campaign_names(), where=where)
     name = table.key(name)
     facts = known[name]
     duration, nodes = table.need(facts, "duration"), table.need(facts, "nodes")
     seconds = {
-        "gpu": duration * (table.number(facts, "gpus") or nodes),
+        "gpu": duration * table.need(facts, "gpus"),
         "node": duration * nodes,
         "cable": duration * (table.number(facts, "cables") or nodes),
     }
@@ -127,9 +134,11 @@ def campaign(name: str, where: str = "") -> Campaign:
         name=name,
         what=table.word(facts, "what"),
         date=table.word(facts, "date"),
+        gpus=table.need(facts, "gpus"),
         causes=causes,
         planned=(table.number(facts, "planned") or 0.0) / seconds["node"],
         effective=table.number(facts, "effective"),
+        bound=table.word(facts, "bound"),
         source=facts["what"].source,
         facts=facts,
     )

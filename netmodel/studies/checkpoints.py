@@ -14,7 +14,8 @@ References
 ----------
 .. [1] J. T. Daly, "A higher order estimate of the optimum checkpoint interval for restart dumps",
        Future Generation Computer Systems 22 (2006), equation 13.
-.. [2] J. W. Young, "A first order approximation to the optimum checkpoint interval", CACM 17 (1974).
+.. [2] J. W. Young, "A first order approximation to the optimum checkpoint interval",
+       Communications of the ACM 17 (1974).
 """
 
 from __future__ import annotations

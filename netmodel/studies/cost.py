@@ -280,9 +280,7 @@ def _terms(terms: Terms, accelerator: str) -> tuple[Figure, ...]:
     )
 
 
-def _yearly(
-    terms: Terms, made: Bill, lifetime: Range, site: Range | None
-) -> tuple[Figure, ...]:
+def _yearly(terms: Terms, made: Bill, lifetime: Range, site: Range | None) -> tuple[Figure, ...]:
     """What owning costs a year, part by part."""
     bought = made.purchase
     parts = [

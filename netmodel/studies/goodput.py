@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -186,9 +185,7 @@ class Goodput:
         if not interval or math.isinf(interval):  # free checkpoints, or no interruption
             return math.exp(-self.down / self.mean_time)
         return float(
-            effective_share(
-                interval, stall=self.stall, mean_time=self.mean_time, restart=self.down
-            )
+            effective_share(interval, stall=self.stall, mean_time=self.mean_time, restart=self.down)
         )
 
     def interruptions(self, duration: float, chance: float = 0.95) -> tuple[float, int, int]:
@@ -316,7 +313,9 @@ def goodput(
         causes=_causes(rates, counts),
         planned=rates.planned * counts["node"],
         state=state,
-        bandwidth=min(_chosen(policy.storage_bandwidth, usual.storage_bandwidth), carried or math.inf),
+        bandwidth=min(
+            _chosen(policy.storage_bandwidth, usual.storage_bandwidth), carried or math.inf
+        ),
         write=0.0,
         stall=0.0,
         restart=_chosen(policy.restart, usual.restart),
@@ -398,10 +397,8 @@ def _settled(found: Goodput, policy: Policy) -> Goodput:
 
 def by_component(found: Goodput) -> dict[str, float]:
     """Unplanned interruptions a second by what they are counted per."""
-    sums: Counter[str] = Counter()
-    for cause in found.causes:
-        sums[cause.per] += cause.rate
-    return dict(sums)
+    kinds = dict.fromkeys(cause.per for cause in found.causes)
+    return {per: sum(cause.rate for cause in found.causes if cause.per == per) for per in kinds}
 
 
 def effective_curve(found: Goodput, sizes: Sequence[float]) -> list[dict[str, float]]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from netmodel.errors import InputError
 from netmodel.studies.layouts import Choice, Request, choose, layout_text
 from netmodel.training import step
+from netmodel.training.frameworks import Software, software_of
 from netmodel.workload import Model, parameters
 
 if TYPE_CHECKING:
@@ -99,9 +100,7 @@ def training_run(
         When no layout divides and fits.
     """
     if tokens is not None and not tokens > 0:
-        raise InputError(
-            f"{tokens:g} tokens asked for, a run has more than none", where="--tokens"
-        )
+        raise InputError(f"{tokens:g} tokens asked for, a run has more than none", where="--tokens")
     choice = choose(model, cluster, gpus, request or Request())
     done = step(
         model,
@@ -118,13 +117,11 @@ def training_run(
         tokens=tokens,
         step=done,
         choice=choice,
-        state=state_bytes(model, choice, cluster),
+        state=state_bytes(model, cluster, choice.software),
     )
 
 
-def state_bytes(model: Model, choice: Choice, cluster: Cluster) -> float:
+def state_bytes(model: Model, cluster: Cluster, software: Software | None = None) -> float:
     """Weights, master weights and moments of the whole model, as the software stores them [B]."""
-    from netmodel.training.frameworks import software_of
-
-    recipe = (choice.software or software_of(None, cluster.software or {})).recipe
+    recipe = (software or software_of(None, cluster.software or {})).recipe
     return float(parameters(model).total * (recipe.weight + recipe.master + recipe.moments))

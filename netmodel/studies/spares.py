@@ -14,7 +14,7 @@ def poisson_quantile(mean: float, chance: float) -> int:
     Examples
     --------
     >>> poisson_quantile(2.0, 0.9), poisson_quantile(419.0, 0.975)
-    (4, 459)
+    (4, 460)
     """
     log_term, below, count = -mean, 0.0, 0
     while True:
@@ -22,7 +22,7 @@ def poisson_quantile(mean: float, chance: float) -> int:
         if below >= chance or count > mean + 40 * math.sqrt(mean) + 40:
             return count
         count += 1
-        log_term += math.log(mean / count) if mean else -math.inf
+        log_term += math.log(mean) - math.log(count) if mean else -math.inf
 
 
 def enough_spares(in_repair: float, chance: float = ENOUGH) -> int:
@@ -51,7 +51,7 @@ def wait_for_repair(in_repair: float, spares: int, repair: float) -> float:
     waited, log_term = 0.0, -in_repair
     for n in range(int(in_repair + 40 * math.sqrt(in_repair) + 40) + spares):
         if n:
-            log_term += math.log(in_repair / n) if in_repair else -math.inf
+            log_term += math.log(in_repair) - math.log(n) if in_repair else -math.inf
         if n >= spares:
             waited += math.exp(log_term) * repair / (n + 1)
     return waited
