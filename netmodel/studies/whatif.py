@@ -13,11 +13,20 @@ from netmodel.catalog.failures import recovery
 from netmodel.errors import InputError
 from netmodel.network import Loads, faults
 from netmodel.studies.amounts import Range, exactly
-from netmodel.studies.job_traffic import USUAL, Job, Routing, Shape, growth, hosts_of, stretched
-from netmodel.studies.job_traffic import shapes_of
+from netmodel.studies.job_traffic import (
+    USUAL,
+    Job,
+    Routing,
+    Shape,
+    growth,
+    hosts_of,
+    shapes_of,
+    stretched,
+)
 from netmodel.studies.layouts import Choice, Request, choose
 from netmodel.studies.price_list import PriceList, Quote
 from netmodel.training.compose import Sum, add_up
+from netmodel.training.messages import Message
 from netmodel.training.pieces import Pieces, pieces
 from netmodel.training.step import answer
 
@@ -396,9 +405,9 @@ def _collectives(
 ) -> tuple[Collective, ...]:
     """Put the largest message of each kind side by side."""
     found: dict[str, Collective] = {}
-    later = {id(a): b for a, b in zip(before.messages, after.messages, strict=True)}
+    later = {_key(each): each for each in after.messages}
     for shape, messages in shapes_of(before).items():
-        hot = loads[shape].hottest(1)
+        hot = loads[shape].hottest(1) if shape in loads else []
         for each in messages:
             count = float(each.demand.count)
             name = f"{each.demand.dimension} {each.demand.kind}"
@@ -407,10 +416,15 @@ def _collectives(
                 found[name] = Collective(
                     name=name,
                     before=seconds,
-                    after=float(later[id(each)].seconds) / count,
+                    after=float(later[_key(each)].seconds) / count,
                     link=hot[0].name if hot else "",
                 )
     return tuple(sorted(found.values(), key=lambda each: -each.slowdown))
+
+
+def _key(message: Message) -> tuple[str, str, str, str]:
+    demand = message.demand
+    return demand.dimension, demand.kind, demand.phase, demand.layer
 
 
 def _mending(job: Job, change: Change, slowdown: float, stop: float | None) -> tuple[Mending, ...]:
@@ -419,7 +433,6 @@ def _mending(job: Job, change: Change, slowdown: float, stop: float | None) -> t
     found = [_mended("re-cable or use a spare", pause, 1.0, slowdown)]
     hit = _hit_hosts(job, change)
     replicas = int(job.given.strategy.dp)
-    # A replica has every stage; the hosts of one stage may hold ranks of several replicas.
     lost_replicas = _replicas(job, hit)
     if 0 < lost_replicas < replicas:
         speed = (replicas - lost_replicas) / replicas
