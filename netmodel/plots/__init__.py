@@ -9,8 +9,10 @@ from netmodel.plots.breakdown import plot_memory, plot_waterfall, step_figure
 from netmodel.plots.fabric import fabric_figure
 from netmodel.plots.scaling import plot_efficiency, plot_time_per_token, scaling_figure
 from netmodel.plots.style import picture
+from netmodel.plots.waterfall import explain_figure
 
 __all__ = [
+    "explain_figure",
     "fabric_figure",
     "picture",
     "plot_efficiency",

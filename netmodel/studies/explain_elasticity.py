@@ -178,7 +178,7 @@ def elasticities(given: Pieces) -> dict[str, float]:
 
     Negative where more of it makes the step shorter. Tiers one by one, and all of the network
     together: where two tiers limit alike, neither helps alone. ``global_batch`` is that of one
-    micro-batch more and less.
+    micro-batch more.
     """
     around = np.array([1 + CHANGE, 1.0, 1 - CHANGE])
     found = {}
@@ -210,8 +210,7 @@ def _of_batch(given: Pieces) -> float:
         other = replace(strategy, global_batch=share * batches)
         return replace(given, strategy=other).with_fabric(given.fabric).step_time
 
-    low, high = max(m - 1, 1), m + 1
-    return math.log(timed(high) / timed(low)) / math.log(high / low)
+    return math.log(timed(m + 1) / timed(m)) / math.log((m + 1) / m)
 
 
 def kinks(given: Pieces, elasticity: Mapping[str, float]) -> tuple[Kink, ...]:
