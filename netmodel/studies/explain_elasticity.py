@@ -65,9 +65,10 @@ class Kink:
     largest: str
 
     def __str__(self) -> str:
-        after = f"{self.takes_over} takes over" if self.takes_over else "compute hides more of it"
+        after = f"{self.takes_over} takes over" if self.takes_over else "compute hides what is left"
         where = f"above {self.factor:.2g}x" if self.factor >= HERE else "from here on"
-        return f"{where}, {self.field} helps less: {after}; the largest loss then is {self.largest}"
+        loss = f"{self.largest} messages" if self.largest in MESSAGES else f"the {self.largest}"
+        return f"{where}, {self.field} helps less: {after}; the largest loss then: {loss}"
 
 
 def field_values(fabric: Tiers) -> dict[str, tuple[tuple[int, ...], str]]:
@@ -255,6 +256,9 @@ def kinks(given: Pieces, elasticity: Mapping[str, float]) -> tuple[Kink, ...]:
         )
     return tuple(found)
 
+
+MESSAGES = frozenset({"tp", "cp", "ep", "dp", "pp"})
+"""Parts of a step that are communication."""
 
 COMPUTE = frozenset({"gemm", "attention", "elementwise", "head", "recompute"})
 """Parts of a step that are no loss in themselves."""

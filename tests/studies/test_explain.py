@@ -196,6 +196,16 @@ def test_many_changes_at_once_equal_each_alone(known, name):
         assert times.tolist() == pytest.approx(alone, rel=1e-12)
 
 
+@pytest.mark.parametrize("gpus", SIZES)
+@pytest.mark.parametrize("name", [name for name, _ in CASES])
+def test_more_bandwidth_or_less_latency_never_makes_a_step_longer(known, name, gpus):
+    one = known[name, gpus]
+    factors = np.geomspace(0.25, 8, 101)
+    for field, times in step_times(one, dict.fromkeys(field_values(one.fabric), factors)).items():
+        longer = np.diff(times) * (1 if field.endswith("bandwidth") else -1)
+        assert (longer <= 1e-12 * times[1:]).all(), field
+
+
 @pytest.mark.parametrize("name", [name for name, _ in CASES])
 def test_past_a_kink_more_of_a_field_is_worth_less(known, name):
     one = known[name, 16384]
