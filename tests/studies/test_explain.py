@@ -21,7 +21,13 @@ from netmodel.studies.explain_elasticity import (
     step_times,
 )
 from netmodel.studies.explain_limits import last_useful, limits
-from netmodel.studies.explain_waterfall import DIMENSIONS, growth, unshared, waterfall
+from netmodel.studies.explain_waterfall import (
+    DIMENSIONS,
+    growth,
+    mean_rank,
+    unshared,
+    waterfall,
+)
 from netmodel.studies.layouts import Request, choose
 from netmodel.studies.scale import scale
 from netmodel.training import step
@@ -278,7 +284,7 @@ def test_points_are_those_of_the_scaling_curve(deepseek):
 def test_what_dimensions_wait_for_is_listed_with_its_links(known):
     for one in known.values():
         found = limits(one)
-        waits = one.balanced().sum().parts
+        waits = mean_rank(one)
         whole = sum(waits[name] for name in DIMENSIONS)
         assert sum(each.waited for each in found) <= whole * (1 + 1e-9)
         for each in found:
