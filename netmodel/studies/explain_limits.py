@@ -202,6 +202,8 @@ def ceiling(given: Pieces, cluster: Cluster) -> Ceiling:
             },
             software=given.software,
             top=1,
+            exhaustive=False,
+            near=strategy,
         ).best[0]
     except ModelError:  # nothing but the asked layout fits
         pass

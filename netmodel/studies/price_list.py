@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from netmodel import catalog
-from netmodel.catalog.table import aliases, key, read_aliases
+from netmodel.catalog.prices import price_list
+from netmodel.catalog.table import aliases, key
 from netmodel.errors import unknown_name
 from netmodel.studies.amounts import ZERO, Range, exactly, priced
 
@@ -16,7 +17,7 @@ LISTS = {
     "isca-table3": "arXiv:2505.09343 Table 3: one price a switch, one a link between switches",
     "h100-sheet": "the H100 cost sheet of 2024-08: node, switch, cable by number of tiers",
 }
-"""Lists by name, and what they are; what they say of a part is in ``aliases.csv``."""
+"""Lists by name, and what they are; what they say of a part is in ``price_lists.csv``."""
 
 INCLUDED, OUTSIDE = "included", "outside"
 
@@ -86,4 +87,4 @@ class PriceList:
         """Price row by part."""
         if self.name == PUBLISHED:
             return aliases("prices")
-        return read_aliases(f"prices-{self.name}")
+        return price_list(self.name)
