@@ -169,3 +169,10 @@ def test_an_unknown_fidelity_is_refused(hand_made):
 def test_a_layout_for_another_number_of_gpus_is_refused(hand_made):
     with pytest.raises(InputError, match="16, but there are 32 GPUs"):
         step(LLAMA, hand_made(), LAYOUT, gpus=32, seq_len=4096)
+
+
+@pytest.mark.parametrize("pp", [2, 4, 16])
+def test_dualpipe_adds_up_where_the_rank_with_multi_token_modules_is_the_slowest(hand_made, pp):
+    layout = Strategy(pp=pp, dp=64, ep=16, global_batch=64 * 32, schedule="dualpipe")
+    answer = step(load_model("deepseek-v3"), hand_made(), layout, gpus=64 * pp, seq_len=4096)
+    assert sum(answer.breakdown.values()) == pytest.approx(answer.step_time, rel=1e-9)
