@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import reduce
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,7 +26,8 @@ from netmodel.training.layer import Totals, layer, totals
 from netmodel.training.messages import Message, Wires, timed
 from netmodel.training.placement import strides
 from netmodel.training.plan import Plan, plan
-from netmodel.workload import Demand, Model, Strategy, demands, memory
+from netmodel.workload import Demand, Model, Strategy, demands
+from netmodel.workload.memory import memory_by_stage
 
 if TYPE_CHECKING:
     from netmodel.catalog.accelerators import Accelerator
@@ -267,7 +269,8 @@ class Evaluator:
             part = vpp[start : start + some]
             with np.errstate(all="ignore"):
                 grid = room.grid(word, zero, part)
-                need = memory(self.model, grid, room.seq_len, self.software.recipe)["total"]
+                stages = memory_by_stage(self.model, grid, room.seq_len, self.software.recipe)
+                need = reduce(np.maximum, [stage["total"] for stage in stages])
             full = np.broadcast_to(need, (len(part), len(zero), *room.shape))
             yield from full.reshape(len(part), len(zero), -1)[..., sites]
 
