@@ -42,8 +42,8 @@ MEMORY_BLOCK = 2**17
 
 SHARDED = 3
 """The ZeRO stage that sends weights in every layer."""
-REPEATED = 0.5
-"""Part of the exchanges with experts that recomputing them adds, at most."""
+REPEATED = 1.5
+"""Exchanges with experts where recomputing repeats those of the forward pass, over all others."""
 ROUNDING = 1 - 1e-9
 """A bound may not exceed a time by the rounding of its sum."""
 FINISHING = ("messages", "pp", "micro_batches", "updated")
@@ -226,13 +226,11 @@ class Evaluator:
         work = work / whole.pp
         experts: Any = 0.0
         if whole.schedule == "dualpipe":
-            mean = sum(counts[kind] * each.experts for kind, each in brief.items()) / whole.pp
             held = [
                 sum(getattr(stage, kind) * each.experts for kind, each in brief.items())
                 for stage in whole.stages
             ]
-            most = reduce(np.maximum, held)
-            most = most + REPEATED * (most - mean)
+            most = REPEATED * reduce(np.maximum, held)
             even = work / (1.0 + values["overlap_slowdown"])
             experts = work - np.maximum(work - most, even)
         rank = Pace({}, work, 0.0, work, experts)
