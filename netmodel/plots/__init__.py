@@ -11,9 +11,11 @@ from netmodel.plots.fabric import fabric_figure
 from netmodel.plots.goodput import goodput_figure, plot_causes, plot_shares
 from netmodel.plots.scaling import plot_efficiency, plot_time_per_token, scaling_figure
 from netmodel.plots.style import picture
+from netmodel.plots.waterfall import explain_figure
 
 __all__ = [
     "cost_figure",
+    "explain_figure",
     "fabric_figure",
     "goodput_figure",
     "picture",

@@ -65,9 +65,10 @@ class Kink:
     largest: str
 
     def __str__(self) -> str:
-        after = f"{self.takes_over} takes over" if self.takes_over else "compute hides more of it"
+        after = f"{self.takes_over} takes over" if self.takes_over else "compute hides what is left"
         where = f"above {self.factor:.2g}x" if self.factor >= HERE else "from here on"
-        return f"{where}, {self.field} helps less: {after}; the largest loss then is {self.largest}"
+        loss = f"{self.largest} messages" if self.largest in MESSAGES else f"the {self.largest}"
+        return f"{where}, {self.field} helps less: {after}; the largest loss then: {loss}"
 
 
 def field_values(fabric: Tiers) -> dict[str, tuple[tuple[int, ...], str]]:
@@ -178,7 +179,7 @@ def elasticities(given: Pieces) -> dict[str, float]:
 
     Negative where more of it makes the step shorter. Tiers one by one, and all of the network
     together: where two tiers limit alike, neither helps alone. ``global_batch`` is that of one
-    micro-batch more and less.
+    micro-batch more.
     """
     around = np.array([1 + CHANGE, 1.0, 1 - CHANGE])
     found = {}
@@ -210,8 +211,7 @@ def _of_batch(given: Pieces) -> float:
         other = replace(strategy, global_batch=share * batches)
         return replace(given, strategy=other).with_fabric(given.fabric).step_time
 
-    low, high = max(m - 1, 1), m + 1
-    return math.log(timed(high) / timed(low)) / math.log(high / low)
+    return math.log(timed(m + 1) / timed(m)) / math.log((m + 1) / m)
 
 
 def kinks(given: Pieces, elasticity: Mapping[str, float]) -> tuple[Kink, ...]:
@@ -256,6 +256,9 @@ def kinks(given: Pieces, elasticity: Mapping[str, float]) -> tuple[Kink, ...]:
         )
     return tuple(found)
 
+
+MESSAGES = frozenset({"tp", "cp", "ep", "dp", "pp"})
+"""Parts of a step that are communication."""
 
 COMPUTE = frozenset({"gemm", "attention", "elementwise", "head", "recompute"})
 """Parts of a step that are no loss in themselves."""

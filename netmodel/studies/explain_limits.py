@@ -10,7 +10,7 @@ from netmodel import collectives
 from netmodel.collectives import Operation
 from netmodel.collectives.group import group_of
 from netmodel.errors import ModelError
-from netmodel.studies.explain_waterfall import DIMENSIONS, occurrences
+from netmodel.studies.explain_waterfall import DIMENSIONS, mean_rank, occurrences
 from netmodel.studies.layouts import layout_text
 from netmodel.studies.search import search
 from netmodel.training.messages import Message, Wires, span_of
@@ -81,7 +81,7 @@ def limits(given: Pieces) -> tuple[Limit, ...]:
 
     A dimension's wait is shared out over its messages in proportion to their time alone.
     """
-    parts = given.balanced().sum().parts
+    parts = mean_rank(given)
     step_time = given.step_time
     stage = even_stage(given.model, given.plan)
     found: dict[tuple[str, str], Limit] = {}

@@ -52,8 +52,7 @@ def waterfall(given: Pieces) -> dict[str, float]:
     fewer bytes would not shorten; contention is what it would save if each tier of the network
     gave every GPU as much as its own NIC; bandwidth is the rest.
     """
-    real, even = given.sum().parts, dict(given.balanced().sum().parts)
-    even["bubble"] = real["bubble"]
+    real, even = given.sum().parts, mean_rank(given)
     seconds: dict[str, float] = {}
     ideal = _ideal(given)
     seconds[IDEAL] = ideal["model"]
@@ -71,6 +70,18 @@ def waterfall(given: Pieces) -> dict[str, float]:
             seconds[name] = value
     seconds[IMBALANCE] = total(real) - total(even)
     return {name: float(value) for name, value in seconds.items() if value or name == IDEAL}
+
+
+def mean_rank(given: Pieces) -> dict[str, Any]:
+    """Parts of the step with the work of the mean pipeline rank, the rest as it is [s]."""
+    real, even = given.sum().parts, given.balanced().sum().parts
+    once = ONCE if given.strategy.zero >= 3 else (*ONCE, "dp")
+    return {name: real[name] if name in once else value for name, value in even.items()}
+
+
+ONCE = ("pp", "bubble", "optimizer", "overhead", "stragglers")
+"""Parts of a step that are not work of the slowest rank in each micro-batch; ``dp`` is one, too,
+where weights are not gathered layer by layer."""
 
 
 def _ideal(given: Pieces) -> dict[str, float]:

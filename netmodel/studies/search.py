@@ -24,7 +24,7 @@ from netmodel.studies.search_why import Why, why
 from netmodel.training import step
 from netmodel.training.frameworks import Software, software_of
 from netmodel.training.step import tiers_of
-from netmodel.units import format_size
+from netmodel.units import format_size, format_time
 from netmodel.workload import Model, Strategy, memory
 
 if TYPE_CHECKING:
@@ -87,6 +87,14 @@ class Search:
     def faster(self, seconds: float) -> float:
         """Return the share of evaluated layouts that are faster than a step time [s]."""
         return float(np.mean(self.times < seconds))
+
+    def __str__(self) -> str:
+        """Print the best, and why the others are slower."""
+        from netmodel.studies.layouts import layout_text
+
+        first = self.best[0]
+        lines = [f"{self.evaluated:,} layouts; the best takes {format_time(first.step_time)}"]
+        return "\n".join([*lines, f"  {layout_text(first.strategy)}", *map(str, self.why)])
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON object of ``netmodel search``, without the time it took."""

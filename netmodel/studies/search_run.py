@@ -91,9 +91,8 @@ def promising(evaluator: Evaluator, ranking: Ranking, top: int, known: float = n
     rules = kept_rules(evaluator.model, room)
     if not rules:
         return least
-    bound = np.minimum.reduce(
-        [each for order in room.orders for each in evaluator.least(order, "none")]
-    )
+    bounds = {order: evaluator.least(order) for order in room.orders}
+    bound = np.minimum.reduce([each for pair in bounds.values() for each in pair])
     bound = np.where(np.logical_or.reduce(list(rules.values())), bound, np.inf)
     below = 0.0
     limit = known if np.isfinite(known) else FIRST * float(bound.min())
@@ -102,7 +101,8 @@ def promising(evaluator: Evaluator, ranking: Ranking, top: int, known: float = n
         if len(near):
             here = evaluator.on(room.listed(near))
             mine = {name: good[near] for name, good in rules.items()}
-            least = min(least, _best_first(here, ranking, mine, top, known))
+            close = {order: (one[near], two[near]) for order, (one, two) in bounds.items()}
+            least = min(least, _best_first(here, ranking, mine, close, top, known))
         if ranking.worst(top) <= limit:
             break
         below, limit = limit, min(NEXT * limit, ranking.worst(top))
@@ -113,14 +113,14 @@ def _best_first(
     evaluator: Evaluator,
     ranking: Ranking,
     rules: Mapping[tuple[str, int], BoolArray],
+    bounds: Mapping[str, tuple[FloatArray, FloatArray]],
     top: int,
     known: float,
 ) -> float:
-    """Time what a bound leaves, the most promising recompute and class first."""
+    """Time what bounds leave (by order; in general and of DualPipe), the most promising first."""
     room, least = evaluator.room, np.inf
     jobs: list[tuple[str, Job, FloatArray]] = []
     for recompute in room.recomputes:
-        bounds = {order: evaluator.least(order, recompute) for order in room.orders}
         for standing in room.classes():
             job, need = fitting(evaluator, rules, recompute, standing, ranking.capacity)
             least = min(least, need)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import reduce
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,7 +26,8 @@ from netmodel.training.layer import Totals, layer, totals
 from netmodel.training.messages import Message, Wires, timed
 from netmodel.training.placement import strides
 from netmodel.training.plan import Plan, plan
-from netmodel.workload import Demand, Model, Strategy, demands, memory
+from netmodel.workload import Demand, Model, Strategy, demands
+from netmodel.workload.memory import memory_by_stage
 
 if TYPE_CHECKING:
     from netmodel.catalog.accelerators import Accelerator
@@ -40,6 +42,8 @@ MEMORY_BLOCK = 2**17
 
 SHARDED = 3
 """The ZeRO stage that sends weights in every layer."""
+REPEATED = 1.5
+"""Exchanges with experts where recomputing repeats those of the forward pass, over all others."""
 ROUNDING = 1 - 1e-9
 """A bound may not exceed a time by the rounding of its sum."""
 FINISHING = ("messages", "pp", "micro_batches", "updated")
@@ -183,19 +187,20 @@ class Evaluator:
             vpp=vpp,
         )
 
-    def least(self, order: str, recompute: str) -> tuple[FloatArray, FloatArray]:
+    def least(self, order: str) -> tuple[FloatArray, FloatArray]:
         r"""Return bounds that no step of a site beats, in general and under DualPipe [s].
 
         The slowest of p ranks has at least the mean work of all,
 
         .. math:: \frac{m}{p} \sum_\text{layers} (f + b)
 
-        Bubbles, messages between stages and once a step, and sums of gradients (which ZeRO-3 lacks)
-        are left out. Under DualPipe a rank of compute C and expert messages E takes the longer of
-        both: of all ranks with the mean sum, none has more E than the one with most layers.
+        Recomputing, bubbles, messages between stages and once a step, and sums of gradients (which
+        ZeRO-3 lacks) are left out. Under DualPipe a rank of compute C and expert messages E takes
+        the longer of both. C + E is at least the mean, E at most that of the rank with most layers;
+        recomputed experts repeat one of two exchanges.
         """
         room, software = self.room, self.software
-        word = Word(order, recompute, PLAIN[0], 1)
+        word = Word(order, "none", PLAIN[0], 1)
         with np.errstate(all="ignore"):
             grid = room.grid(word, (SHARDED,), (1,))
             asked = demands(self.model, grid, room.seq_len, software.recipe)
@@ -221,12 +226,13 @@ class Evaluator:
         work = work / whole.pp
         experts: Any = 0.0
         if whole.schedule == "dualpipe":
-            most = [
+            held = [
                 sum(getattr(stage, kind) * each.experts for kind, each in brief.items())
                 for stage in whole.stages
             ]
+            most = REPEATED * reduce(np.maximum, held)
             even = work / (1.0 + values["overlap_slowdown"])
-            experts = work - np.maximum(work - np.maximum.reduce(np.broadcast_arrays(*most)), even)
+            experts = work - np.maximum(work - most, even)
         rank = Pace({}, work, 0.0, work, experts)
         alone = replace(whole, messages={}, gpus=self.room.gpus)
         seconds = finish(alone, (rank, 0.0), speed, values).step_time * ROUNDING
@@ -267,7 +273,8 @@ class Evaluator:
             part = vpp[start : start + some]
             with np.errstate(all="ignore"):
                 grid = room.grid(word, zero, part)
-                need = memory(self.model, grid, room.seq_len, self.software.recipe)["total"]
+                stages = memory_by_stage(self.model, grid, room.seq_len, self.software.recipe)
+                need = reduce(np.maximum, [stage["total"] for stage in stages])
             full = np.broadcast_to(need, (len(part), len(zero), *room.shape))
             yield from full.reshape(len(part), len(zero), -1)[..., sites]
 

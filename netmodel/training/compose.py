@@ -107,7 +107,10 @@ def add_up(plan: Plan, rates: Rates, factors: Mapping[str, Any]) -> Sum:
         pairs = m - _alone(plan)
         parts["interference"] = pairs * (slowed - compute)
         parts["ep"] = frame.steady - m * compute - parts["interference"]
+        parts["head"] = parts["head"] - m * _held(slow.counts, layers, "ep", others)
     hidden = {name: m * _hidden(slow.counts, layers, name) for name in ("tp", "cp", "ep", "dp")}
+    if plan.schedule == "dualpipe":
+        hidden["ep"] = m * slow.experts - parts["ep"]
     message = _synced(plan)
     parts["dp"] = parts["dp"] + frame.sync
     hidden["dp"] = hidden["dp"] + message - frame.sync

@@ -21,7 +21,13 @@ from netmodel.studies.explain_elasticity import (
     step_times,
 )
 from netmodel.studies.explain_limits import last_useful, limits
-from netmodel.studies.explain_waterfall import DIMENSIONS, growth, unshared, waterfall
+from netmodel.studies.explain_waterfall import (
+    DIMENSIONS,
+    growth,
+    mean_rank,
+    unshared,
+    waterfall,
+)
 from netmodel.studies.layouts import Request, choose
 from netmodel.studies.scale import scale
 from netmodel.training import step
@@ -196,6 +202,16 @@ def test_many_changes_at_once_equal_each_alone(known, name):
         assert times.tolist() == pytest.approx(alone, rel=1e-12)
 
 
+@pytest.mark.parametrize("gpus", SIZES)
+@pytest.mark.parametrize("name", [name for name, _ in CASES])
+def test_more_bandwidth_or_less_latency_never_makes_a_step_longer(known, name, gpus):
+    one = known[name, gpus]
+    factors = np.geomspace(0.25, 8, 101)
+    for field, times in step_times(one, dict.fromkeys(field_values(one.fabric), factors)).items():
+        longer = np.diff(times) * (1 if field.endswith("bandwidth") else -1)
+        assert (longer <= 1e-12 * times[1:]).all(), field
+
+
 @pytest.mark.parametrize("name", [name for name, _ in CASES])
 def test_past_a_kink_more_of_a_field_is_worth_less(known, name):
     one = known[name, 16384]
@@ -268,7 +284,7 @@ def test_points_are_those_of_the_scaling_curve(deepseek):
 def test_what_dimensions_wait_for_is_listed_with_its_links(known):
     for one in known.values():
         found = limits(one)
-        waits = one.balanced().sum().parts
+        waits = mean_rank(one)
         whole = sum(waits[name] for name in DIMENSIONS)
         assert sum(each.waited for each in found) <= whole * (1 + 1e-9)
         for each in found:

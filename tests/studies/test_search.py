@@ -72,6 +72,12 @@ def test_what_is_fixed_stays_fixed():
         assert (each.strategy.pp, each.strategy.zero, each.strategy.recompute) == (2, 1, "full")
 
 
+def test_a_search_prints_its_best_and_why_the_others_are_slower(found):
+    lines = str(found).splitlines()
+    assert f"{found.evaluated:,} layouts" in lines[0]
+    assert lines[2:] == [str(each) for each in found.why]
+
+
 def test_a_search_repeats_itself():
     once, again = (search(LLAMA, H100, 16, seq_len=4096, global_batch=64, top=5) for _ in range(2))
     assert [str(a.strategy) for a in once.best] == [str(b.strategy) for b in again.best]
