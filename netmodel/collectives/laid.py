@@ -23,8 +23,12 @@ from netmodel.network.itinerary import connections, routes
 from netmodel.network.load import Loads, link_loads
 from netmodel.network.traffic import Traffic
 
-MOST_MESSAGES = 1_100_000
-"""Messages that the flow rung follows one by one."""
+FOLLOWED = 100_000
+"""Messages that the flow rung follows one by one; of more, those of one rank keep one pace."""
+MOST_MESSAGES = 5_000_000
+"""Messages that it takes at all."""
+BLOCK = 65_536
+"""Messages that are routed at a time."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -94,17 +98,14 @@ class Laid:
         InputError
             When there are too many messages to follow, or under ``optimal`` routing.
         """
-        count = len(self.traffic.size) + sum(
-            each.members.size * (each.members.shape[1] - 1) for each in self.traffic.exchanges
-        )
-        if count > MOST_MESSAGES:
+        if self.messages > MOST_MESSAGES:
             raise InputError(
-                f"{count:,} messages at once are too many to follow one by one, "
+                f"{self.messages:,} messages at once are too many to follow, "
                 f"{MOST_MESSAGES:,} are allowed",
                 where="--fidelity flow",
                 remedy="Use --fidelity contention, or smaller groups.",
             )
-        flows = _joined(self._flows(), self.streams)
+        flows = self._flows()
         ends = simulate_flows(
             capacity,
             np.zeros(len(capacity)),
@@ -116,27 +117,42 @@ class Laid:
         )
         return float(ends.max(initial=0.0))
 
+    @property
+    def messages(self) -> int:
+        """Messages between ranks, exchanges written out."""
+        return len(self.traffic.size) + sum(
+            each.members.size * (each.members.shape[1] - 1) for each in self.traffic.exchanges
+        )
+
     def _flows(self) -> Streams:
-        """Return the flows of all messages; where they are links of one chain, one a group."""
+        """Return the flows of all messages and switches; of what keeps one pace, one a group."""
         sent = self.traffic.listed()
+        n_links = self.fabric.ways.network.n_links
+        if self.messages <= FOLLOWED:
+            every = _joined(self._routed(sent, self.group_of[sent.source]), self.streams)
+            return _paced(every, n_links) if self.paced else every
+        order = np.argsort(sent.source, kind="stable")
+        edges = np.searchsorted(
+            sent.source[order], np.arange(0, len(self.group_of) + 1, self._ranks_a_block)
+        )
+        blocks = [
+            order[low:high] for low, high in zip(edges[:-1], edges[1:], strict=True) if high > low
+        ]
+        found = _no_streams()
+        for rows in [*blocks, order[edges[-1] :]]:
+            part = Traffic(sent.source[rows], sent.target[rows], sent.size[rows])
+            found = _joined(found, _paced(self._routed(part, part.source), n_links))
+        return _joined(found, self.streams)
+
+    @property
+    def _ranks_a_block(self) -> int:
+        return max(1, BLOCK * len(self.group_of) // self.messages)
+
+    def _routed(self, sent: Traffic, owner: IntArray) -> Streams:
+        """Return the flows of listed messages."""
         found = connections(self.fabric.ways, sent.source, sent.target, self.fabric.rule)
         size = sent.size[found.message] * found.share
-        group = self.group_of[sent.source[found.message]]
-        if not self.paced:
-            return Streams(found.first, found.links, found.parts, size, group)
-        n = self.loads.network.n_links
-        length = np.diff(found.first)
-        keys = np.repeat(group, length) * n + found.links
-        both, entry = np.unique(keys, return_inverse=True)
-        carried = np.bincount(entry, found.parts * np.repeat(size, length), len(both))
-        whole = np.bincount(group, size, len(self.groups))
-        return Streams(
-            np.searchsorted(both // n, np.arange(len(self.groups) + 1)),
-            both % n,
-            carried / whole[both // n],
-            whole,
-            np.arange(len(self.groups)),
-        )
+        return Streams(found.first, found.links, found.parts, size, owner[found.message])
 
     @cached_property
     def group_of(self) -> IntArray:
@@ -236,6 +252,20 @@ def _joined(a: Streams, b: Streams) -> Streams:
             for name in ("links", "parts", "size", "group")
         ),
     )
+
+
+def _paced(flows: Streams, n_links: int) -> Streams:
+    """Make one flow of all flows of a group."""
+    length = np.diff(flows.first)
+    both, entry = np.unique(
+        np.repeat(flows.group, length) * n_links + flows.links, return_inverse=True
+    )
+    carried = np.bincount(entry, flows.parts * np.repeat(flows.size, length), len(both))
+    groups, number = np.unique(flows.group, return_inverse=True)
+    whole = np.bincount(number, flows.size).astype(float)
+    row = np.searchsorted(groups, both // n_links)
+    first = np.searchsorted(row, np.arange(len(groups) + 1))
+    return Streams(first, both % n_links, carried / whole[row], whole, groups)
 
 
 def _multicast(fabric: Fabric, groups: IntArray, local: int) -> Streams:
