@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 NUMBER = re.compile(r"[-+−~<≤≈]?\$?\d|-$")
+WIDEST = 108
+"""Columns that a table may take even where the terminal has fewer."""
+
 UNITS_NOTE = "GB = 1e9 bytes, GiB = 2**30 bytes; bandwidths are of one direction"
 
 
@@ -48,6 +51,12 @@ class Table:
     title: str = ""
     columns: Sequence[str]
     rows: Sequence[Sequence[str]]
+
+    @property
+    def width(self) -> int:
+        """Characters of a line when nothing is broken."""
+        lines = [self.columns, *self.rows]
+        return sum(max(map(len, cells)) + 2 for cells in zip(*lines, strict=True)) + 3
 
     def right(self) -> list[bool]:
         """Which columns hold numbers."""
@@ -85,6 +94,8 @@ class Answer:
 
 def emit(answer: Answer, *, as_json: bool, as_csv: bool, outputs: Iterable[Path] = ()) -> None:
     """Write every file, then print the answer once on stdout."""
+    if as_json and as_csv:
+        raise InputError("--json and --csv both go to stdout", remedy="Ask for one, or use -o.")
     write_files(answer, outputs)
     if as_json:
         click.echo(to_json(answer.data), nl=False)
@@ -249,20 +260,25 @@ def _echo_rich(tables: Sequence[Table], notes: Sequence[str]) -> None:
     from rich.table import Table as RichTable
     from rich.text import Text
 
-    root = click.get_current_context().find_root()
-    console = Console(no_color=root.color is False, highlight=False)
+    plain_ink = click.get_current_context().find_root().color is False
+    console = Console(no_color=plain_ink, highlight=False)
+    terminal = console.width
     for table in tables:
         shown = RichTable(
             title=Text(table.title) if table.title else None,
             title_justify="left",
             title_style="bold",
-            box=box.SIMPLE_HEAD,
+            box=box.SIMPLE_HEAD if any(table.columns) else None,
+            show_header=any(table.columns),
             pad_edge=False,
+            padding=(0, 1, 0, 0),
         )
         for name, side in zip(table.columns, table.right(), strict=True):
-            shown.add_column(Text(name), justify="right" if side else "left")
+            shown.add_column(Text(name), justify="right" if side else "left", no_wrap=side)
         for row in table.rows:
             shown.add_row(*(Text(cell) for cell in row))
-        console.print(shown)
+        # A narrow window may break lines, never cut numbers off.
+        wide = max(terminal, min(table.width, WIDEST))
+        Console(no_color=plain_ink, highlight=False, width=wide).print(shown, "")
     for note in (*notes, UNITS_NOTE):
         console.print(Text(note, style="dim"))

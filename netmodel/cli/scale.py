@@ -60,11 +60,15 @@ def scale(
       netmodel scale --cluster deepseek-h800-mpft --model deepseek-v3 --gpus 256..65536
     """
     from netmodel.cli import question
+    from netmodel.cli.progress import progress
     from netmodel.studies.scale import scale as scale_study
 
     fabric, shape = question.load(cluster, model, overrides)
     request = question.request(**layout)
-    curve = scale_study(shape, fabric, gpus, request, mode=mode, fidelity=fidelity)
+    with progress("sizes") as report:
+        curve = scale_study(
+            shape, fabric, gpus, request, mode=mode, fidelity=fidelity, report=report
+        )
     answer = Answer(
         data=curve.to_dict(),
         rows=_rows(curve),
@@ -133,14 +137,15 @@ def _tables(curve: Scaling) -> list[Table]:
                 str(point.bottleneck["tier"]),
             )
         )
+    shown = 4 if any(choice.why for choice in curve.choices) else 3
     layouts = [
-        (f"{point.gpus:,}", layout_text(choice.strategy), choice.origin, choice.why)
+        (f"{point.gpus:,}", layout_text(choice.strategy), choice.origin, choice.why)[:shown]
         for point, choice in zip(curve.points, curve.choices, strict=True)
     ]
     columns = ("GPUs", "step", "tokens/s/GPU", "MFU", "efficiency", *GROUPS, "waits for")
     return [
         Table(title=f"{curve.model}. {curve.setting}", columns=columns, rows=rows),
-        Table(columns=("GPUs", "layout", "from", "why not as published"), rows=layouts),
+        Table(columns=("GPUs", "layout", "from", "why not as published")[:shown], rows=layouts),
     ]
 
 

@@ -23,7 +23,7 @@ SUBJECTS = ("training", "collectives", "moe")
     help="A CSV in the schema of the packaged measurements; they are used when left out.",
 )
 @click.option("--rows", "show_rows", is_flag=True, help="Print every row, not only the summary.")
-@output_options(pictures=False)
+@output_options()
 def validate(
     subject: str,
     data: Path | None,
@@ -46,7 +46,18 @@ def validate(
 
     result = getattr(studies, f"validate_{subject}")(data)
     report = result if isinstance(result, dict) else result.to_dict()
-    answer = Answer(data=report, rows=report["rows"], tables=_tables(subject, report, show_rows))
+
+    def figure() -> Any:
+        from netmodel.plots.validation import validation_figure
+
+        return validation_figure(subject, report)
+
+    answer = Answer(
+        data=report,
+        rows=report["rows"],
+        tables=_tables(subject, report, show_rows),
+        figure=figure,
+    )
     emit(answer, as_json=as_json, as_csv=as_csv, outputs=outputs)
 
 

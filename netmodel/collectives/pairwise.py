@@ -22,7 +22,7 @@ def traffic(kind: str, size: Any, group: Group) -> Traffic:
     A rank sends :math:`S/n` to each; of its buffer, :math:`S (1 - m/n)` leaves a unit of m members.
     Peers are served side by side, so their latencies do not add up: :math:`\lceil\log_2 g\rceil`
     steps inside a domain of g, one hop at every tier. PXN gathers what goes to one rail on the GPU
-    of that rail; the bytes that leave stay the same.
+    of that rail; the bytes that leave stay the same. A rank copies its own share beside the sends.
     """
     n = group.ranks
     return Traffic(
@@ -30,7 +30,7 @@ def traffic(kind: str, size: Any, group: Group) -> Traffic:
         hops=tuple((branches > 1) * 1 for branches in group.branches),
         port=size * (group.local - 1) / n,
         egress=tuple(size * (1.0 - below / n) for below in group.below),
-        copy=size / n,
+        handled=size * group.local / n,
     )
 
 

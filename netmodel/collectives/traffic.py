@@ -30,6 +30,8 @@ class Traffic:
         Bytes that each GPU sends beyond the tier below, by network tier [B].
     copy : float or array
         Bytes that a rank moves inside its own memory, its own share of the result [B].
+    handled : float or array, optional
+        Bytes that the SMs move in all, own share and port together, where both go side by side [B].
     stages : float or array, optional
         Depth of a pipeline that has to fill before it flows.
     """
@@ -39,6 +41,7 @@ class Traffic:
     port: Any
     egress: tuple[Any, ...]
     copy: Any = 0.0
+    handled: Any = None
     stages: Any = None
 
 
@@ -124,6 +127,8 @@ def price(
         here = waiting + moving
         bottleneck = choose(here > most, tier + 1, bottleneck)
         most = larger(most, here)
+    if traffic.handled is not None:
+        wire = larger(wire, traffic.handled / (group.port * payload * fit.copy))
     wire = wire + traffic.copy / (group.port * payload / proto.efficiency * fit.copy)
     tau = fit.ramp[protocol]
     if fit.ramp_growth is not None:

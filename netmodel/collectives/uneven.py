@@ -45,7 +45,7 @@ def uneven_traffic(matrix: FloatArray, group: Group) -> Traffic:
         hops=tuple(int(branches > 1) for branches in group.branches),
         port=float(max(inside.sum(axis=1).max(), inside.sum(axis=0).max())),
         egress=tuple(beyond(int(below)) for below in group.below),
-        copy=float(own.max()),
+        handled=float((inside.sum(axis=1) + own).max()),
     )
 
 

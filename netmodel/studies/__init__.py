@@ -7,6 +7,7 @@ from typing import Any
 
 _HOMES = {
     "calibrate_nccl_tests": "collectives_calibrate",
+    "calibrate_training": "training_fit",
     "check_log": "collectives_check",
     "validate_collectives": "collectives_validate",
     "validate_moe": "moe_validate",
@@ -16,6 +17,7 @@ _HOMES = {
 
 __all__ = [
     "calibrate_nccl_tests",
+    "calibrate_training",
     "check_log",
     "validate_collectives",
     "validate_moe",

@@ -119,8 +119,17 @@ def choose(
 
 
 def _software(cluster: Cluster, published: Layout | None = None) -> Software:
-    """Framework of the published run, else of the cluster, else a usual one."""
-    return software_of(published.software if published else None, cluster.software or {})
+    """Framework of a run published for these GPUs, else of the cluster, else a usual one."""
+    here = published is not None and published.accelerator == cluster.accelerator.name
+    asked = published.software if published and here else None
+    return software_of(asked, cluster.software or {})
+
+
+def _source(cluster: Cluster, published: Layout) -> str:
+    """Who published a layout, and for which GPUs where they are others."""
+    if published.accelerator == cluster.accelerator.name:
+        return published.source
+    return f"{published.source} (for {published.accelerator})"
 
 
 def _check_memory(
@@ -231,7 +240,7 @@ def _published_layout(
         strategy=strategy,
         seq_len=seq_len,
         origin="published",
-        source=published.source,
+        source=_source(cluster, published),
         software=software,
     )
 
@@ -255,7 +264,7 @@ def _adapted_layout(
     whole = _settled(fields, software)
     kept: dict[str, Any] = {name: getattr(whole, name) for name in KEPT}
     kept["recompute"] = tuple(dict.fromkeys((whole.recompute, "full")))
-    kept["schedule"] = tuple(dict.fromkeys((whole.schedule, "1f1b", "zb-v")))
+    kept["schedule"] = tuple(dict.fromkeys((whole.schedule, "zb-h1", "zb-v")))
     try:
         best = search(
             model,
@@ -275,7 +284,7 @@ def _adapted_layout(
         seq_len=seq_len,
         origin="adapted",
         why=why,
-        source=published.source,
+        source=_source(cluster, published),
         software=software,
     )
 

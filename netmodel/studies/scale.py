@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -181,6 +181,7 @@ def scale(
     *,
     mode: str = "strong",
     fidelity: str = "closed",
+    report: Callable[[int, int], None] | None = None,
 ) -> Scaling:
     """Time one step at every size.
 
@@ -193,6 +194,8 @@ def scale(
     mode : str
         ``strong`` keeps the global batch. ``weak`` keeps the sequences a GPU: those of the
         published run where there is one, else the batch belongs to the smallest size.
+    report : callable, optional
+        Called after each size with how many are done, of how many.
 
     Raises
     ------
@@ -207,22 +210,25 @@ def scale(
     if not sizes:
         raise InputError("no cluster size was given", where="gpus")
     request = request or Request()
-    choices = []
+    choices: list[Choice] = []
+    points: list[Step] = []
     for size in sizes:
         asked = request if mode == "strong" else _grown(model, cluster, size, sizes[0], request)
-        choices.append(choose(model, cluster, size, asked))
-    points = tuple(
-        step(
-            model,
-            cluster,
-            choice.strategy,
-            gpus=size,
-            seq_len=choice.seq_len,
-            software=choice.software,
-            fidelity=fidelity,
+        choice = choose(model, cluster, size, asked)
+        choices.append(choice)
+        points.append(
+            step(
+                model,
+                cluster,
+                choice.strategy,
+                gpus=size,
+                seq_len=choice.seq_len,
+                software=choice.software,
+                fidelity=fidelity,
+            )
         )
-        for size, choice in zip(sizes, choices, strict=True)
-    )
+        if report is not None:
+            report(len(points), len(sizes))
     first = float(points[0].tokens_per_s_per_gpu)
     rates = measured_rates(
         model.name,
@@ -234,7 +240,7 @@ def scale(
         mode=mode,
         model=model.name,
         cluster=cluster.name,
-        points=points,
+        points=tuple(points),
         choices=tuple(choices),
         measured=tuple(_against(rate, first) for rate in rates if _inside(rate, sizes)),
     )

@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 BoolArray = npt.NDArray[np.bool_]
 
 SCHEDULES = ("1f1b", "interleaved", "zb-h1", "zb-v", "dualpipe")
-RECOMPUTES = ("none", "selective", "full")
 MICRO_BATCHES = (1, 2, 4, 8)
 VIRTUAL = (2, 3, 4, 5, 6, 8, 10, 12)
 HABITS = (
@@ -120,7 +119,8 @@ def search(
     ranked: list[tuple[float, str, Strategy]] = []
     evaluated, least = 0, np.inf
     for schedule, recompute in product(
-        _choices(words, "schedule", SCHEDULES), _choices(words, "recompute", RECOMPUTES)
+        _choices(words, "schedule", SCHEDULES),
+        _choices(words, "recompute", _recomputes(model, software)),
     ):
         tried = replace(base, schedule=schedule, recompute=recompute)
         candidates = _divide(model, gpus, seq_len, tried, grid)
@@ -156,6 +156,16 @@ def search(
         for _, _, each in ranked[:top]
     )
     return Search(evaluated=evaluated, feasible=evaluated, best=best)
+
+
+def _recomputes(model: Model, software: Software) -> tuple[str, ...]:
+    """What is worth recomputing: nothing, what is cheap for its memory, or every layer.
+
+    With fused attention the core keeps little, so cheap are norms, activation functions and the
+    up-projections of latent attention (arXiv:2412.19437, section 3.2.3); without, the core.
+    """
+    cheap = "norm+mla_up+activation" if model.mla else "norm+activation"
+    return ("none", cheap if software.recipe.flash else "selective", "full")
 
 
 def _choices(fixed: Mapping[str, Any], name: str, every: tuple[str, ...]) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from netmodel.catalog.accelerators import Accelerator
 from netmodel.graph import FloatArray, IntArray
 from netmodel.network.tiers import Tiers
 from netmodel.studies.training_rows import Case
-from netmodel.training.compose import add_up
+from netmodel.training.compose import step_time
 from netmodel.training.factors import (
     BITS,
     Factor,
@@ -28,7 +28,6 @@ from netmodel.training.factors import (
     peaks,
     table,
 )
-from netmodel.training.layer import total
 from netmodel.training.messages import Wires, messages
 from netmodel.training.plan import Plan, plan
 from netmodel.workload import demands
@@ -109,7 +108,7 @@ class Batch:
         for group in self.groups:
             factors = {name: values[rows] for name, rows in group.rows.items()}
             rates = attained(factors, share=values[group.shares], **group.hardware)
-            seconds[group.where] = total(add_up(group.plan, rates, factors).parts)
+            seconds[group.where] = step_time(group.plan, rates, factors)
         return seconds
 
 

@@ -8,7 +8,7 @@ from netmodel.training.compose import Sum, add_up
 from netmodel.training.frameworks import Software, frameworks, software
 from netmodel.training.pipeline import bubble
 from netmodel.training.plan import Plan, plan
-from netmodel.training.step import step
+from netmodel.training.step import step, step_times
 
 __all__ = [
     "Plan",
@@ -21,4 +21,5 @@ __all__ = [
     "plan",
     "software",
     "step",
+    "step_times",
 ]

@@ -4,181 +4,259 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from netmodel.collectives.real import choose, larger, root, smaller
 from netmodel.training.kernels import Rates
-from netmodel.training.layer import PARTS, Layer, Parts, layer, total
+from netmodel.training.layer import PARTS, Layer, Parts, Totals, layer, totals
 from netmodel.training.overlap import exposed
 from netmodel.training.pipeline import bubble
-from netmodel.training.plan import Plan
+from netmodel.training.plan import Plan, taken
 from netmodel.workload import Stage
 
-ALL_PARTS = (*PARTS, "head", "pp", "bubble", "optimizer", "overhead", "stragglers")
+CHUNK = 2**15
+"""Layouts added up at a time: their arrays stay in the processor's cache."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """One micro-batch on one rank: times by part of both passes, and the totals [s]."""
+    """One micro-batch on one rank: how many layers of each kind, and the totals [s]."""
 
-    parts: Parts
+    counts: Mapping[str, Any]
     forward: Any
     backward: Any
     weight: Any
+    experts: Any
+
+    @property
+    def both(self) -> Any:
+        """Forward and backward."""
+        return self.forward + self.backward
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A step without its breakdown [s].
+
+    Attributes
+    ----------
+    slow : Pace
+        The rank that the others wait for.
+    steady, bubble, pipe, sync, optimizer, stragglers : float or array
+        Its micro-batches, its idle time, waits for pipeline messages and for gradients and weights,
+        the optimizer, and the wait for the slowest of all GPUs.
+    step_time : float or array
+        All of it, and the fixed time.
+    view : mapping
+        The micro-batches as the schedule runs them.
+    """
+
+    slow: Pace
+    steady: Any
+    bubble: Any
+    pipe: Any
+    sync: Any
+    optimizer: Any
+    stragglers: Any
+    step_time: Any
+    view: Parts
 
 
 @dataclass(frozen=True, slots=True)
 class Sum:
-    """A step, added up: times by part, hidden communication, and the schedule's own view [s]."""
+    """A step, added up: its time, by part, hidden communication, and the schedule's view [s]."""
 
+    step_time: Any
     parts: Parts
     hidden: Parts
     view: Parts
 
 
-def add_up(plan: Plan, rates: Rates, factors: Mapping[str, Any]) -> Sum:
-    """Add up one step; the parts' sum is the step time."""
-    layers = {kind: layer(plan, kind, rates, factors) for kind in plan.work}
-    paces = [pace_of(stage, layers) for stage in plan.stages]
-    slow = _slowest(paces)
-    m, p = plan.micro_batches, plan.pp
-    whole = [pace.forward + pace.backward for pace in paces]
-    others = whole[0] + whole[2] + (p - 2) * whole[1] - (slow.forward + slow.backward)
-    others = larger(choose(p > 1, others, 0.0), 0.0)
-    hidden = {
-        name: m * _held(plan.stages[1], layers, lambda each, n=name: each.hidden.get(n, 0.0))
-        for name in ("tp", "cp", "ep", "dp")
-    }
-    if plan.schedule == "dualpipe":
-        parts, view = _two_way(plan, slow, others, factors)
-    else:
-        parts = {name: m * value for name, value in slow.parts.items()}
-        idle = bubble(plan.schedule, stages=p, others=others, weight=slow.weight, chunks=plan.vpp)
-        parts["bubble"] = idle
-        view = {"forward": m * slow.forward, "backward": m * slow.backward, "bubble": idle}
-    edge = plan.messages.get(("pp", "edge", "any"), 0.0)
-    chunks_lost = (p - 1) / plan.vpp
-    parts["pp"] = 2.0 * edge * (factors["pp_exposed"] * m + chunks_lost)
-    hidden["pp"] = 2.0 * edge * (1.0 - factors["pp_exposed"]) * m
-    _once(plan, slow, rates, factors, parts, hidden)
-    view["optimizer"] = parts["optimizer"]
-    busy = total(parts)
-    parts["overhead"] = factors["overhead"]
-    parts["stragglers"] = busy * factors["jitter"] * _largest_of(plan.gpus)
-    return Sum(parts, hidden, view)
-
-
-def _held(stage: Stage, layers: Mapping[str, Layer], get: Any) -> Any:
-    """Sum a quantity of layers over what a stage holds."""
-    seconds: Any = 0.0
-    for kind, each in layers.items():
-        seconds = seconds + getattr(stage, kind) * get(each)
+def step_time(plan: Plan, rates: Rates, factors: Mapping[str, Any]) -> Any:
+    """Time one step without its breakdown, to the last bit as :func:`add_up` does [s]."""
+    layers, brief = _few(plan, rates, factors)
+    del layers
+    if plan.sort is None:
+        return _frame(plan, brief, rates, factors).step_time
+    seconds = np.empty(plan.sort.shape)
+    for start in range(0, len(seconds), CHUNK):
+        part = slice(start, start + CHUNK)
+        some = taken(replace(plan, of_layers=None), part)
+        mine = {kind: each.at(plan.sort[part]) for kind, each in brief.items()}
+        seconds[part] = _frame(some, mine, rates, factors).step_time
     return seconds
 
 
-def pace_of(stage: Stage, layers: Mapping[str, Layer]) -> Pace:
+def add_up(plan: Plan, rates: Rates, factors: Mapping[str, Any]) -> Sum:
+    """Add up one step; the parts' sum is the step time."""
+    layers, brief = _few(plan, rates, factors)
+    if plan.sort is not None:
+        layers = {kind: each.at(plan.sort) for kind, each in layers.items()}
+        brief = {kind: each.at(plan.sort) for kind, each in brief.items()}
+    frame = _frame(plan, brief, rates, factors)
+    m, slow = plan.micro_batches, frame.slow
+    parts: Parts = {name: m * _held(slow.counts, layers, name, ("dense", "moe")) for name in PARTS}
+    others = tuple(kind for kind in layers if kind not in ("dense", "moe"))
+    parts["head"] = m * sum(_held(slow.counts, layers, name, others) for name in PARTS)
+    if plan.schedule == "dualpipe":
+        compute = slow.both - slow.experts
+        slowed = compute * factors["overlap_slowdown"]
+        pairs = m - _alone(plan)
+        parts["interference"] = pairs * (slowed - compute)
+        parts["ep"] = frame.steady - m * compute - parts["interference"]
+    hidden = {name: m * _hidden(slow.counts, layers, name) for name in ("tp", "cp", "ep", "dp")}
+    message = _synced(plan)
+    parts["dp"] = parts["dp"] + frame.sync
+    hidden["dp"] = hidden["dp"] + message - frame.sync
+    parts["pp"] = frame.pipe
+    edge = plan.messages.get(("pp", "edge", "any"), 0.0)
+    hidden["pp"] = 2.0 * edge * (1.0 - factors["pp_exposed"]) * m
+    parts["bubble"] = frame.bubble
+    parts["optimizer"] = frame.optimizer
+    parts["overhead"] = factors["overhead"]
+    parts["stragglers"] = frame.stragglers
+    view = {**frame.view, "bubble": frame.bubble, "optimizer": frame.optimizer}
+    return Sum(frame.step_time, parts, hidden, view)
+
+
+def _few(
+    plan: Plan, rates: Rates, factors: Mapping[str, Any]
+) -> tuple[dict[str, Layer], dict[str, Totals]]:
+    """Time each kind of layer, of many layouts each sort once."""
+    own = plan if plan.of_layers is None else plan.of_layers
+    layers = {kind: layer(own, kind, rates, factors) for kind in own.work}
+    return layers, {kind: totals(each) for kind, each in layers.items()}
+
+
+def _frame(
+    plan: Plan, brief: Mapping[str, Totals], rates: Rates, factors: Mapping[str, Any]
+) -> Frame:
+    """Find what decides the step time."""
+    paces = [pace_of(stage, brief) for stage in plan.stages]
+    slow = _slowest(paces)
+    m, p = plan.micro_batches, plan.pp
+    others = paces[0].both + paces[2].both + (p - 2) * paces[1].both - slow.both
+    others = larger(choose(p > 1, others, 0.0), 0.0)
+    if plan.schedule == "dualpipe":
+        steady, pair, view = _two_way(plan, slow, factors)
+    else:
+        steady, pair = m * slow.both, 0.0
+        view = {"forward": m * slow.forward, "backward": m * slow.backward}
+    idle = bubble(
+        plan.schedule, stages=p, others=others, weight=slow.weight, pair=pair,
+        backward=slow.backward, chunks=plan.vpp,
+    )  # fmt: skip
+    edge = plan.messages.get(("pp", "edge", "any"), 0.0)
+    tied = plan.messages.get(("pp", "step", "embedding"), 0.0)
+    pipe = 2.0 * edge * (factors["pp_exposed"] * m + (p - 1) / plan.vpp) + tied
+    message = _synced(plan)
+    under = exposed(message, factors["dp_exposed"], factors["dp_hidden"] * slow.both)
+    sync = plan.overlap_dp * under + (1.0 - plan.overlap_dp) * message
+    optimizer = plan.updated * factors["optimizer"] / rates.memory
+    busy = steady + idle + pipe + sync + optimizer
+    late = busy * factors["jitter"] * _largest_of(plan.gpus)
+    whole = busy + late + factors["overhead"]
+    return Frame(slow, steady, idle, pipe, sync, optimizer, late, whole, view)
+
+
+def _synced(plan: Plan) -> Any:
+    """Messages once a step that gradients and weights need [s]."""
+    seconds: Any = 0.0
+    for (dimension, phase, _), each in plan.messages.items():
+        if phase == "step" and dimension in ("dp", "edp", "replica"):
+            seconds = seconds + each
+    return seconds
+
+
+def _held(
+    counts: Mapping[str, Any], layers: Mapping[str, Layer], name: str, kinds: tuple[str, ...]
+) -> Any:
+    """Sum a part over the layers that a rank holds."""
+    seconds: Any = 0.0
+    for kind in kinds:
+        if kind in layers:
+            each = layers[kind]
+            seconds = seconds + counts[kind] * (each.forward[name] + each.backward[name])
+    return seconds
+
+
+def _hidden(counts: Mapping[str, Any], layers: Mapping[str, Layer], name: str) -> Any:
+    seconds: Any = 0.0
+    for kind, each in layers.items():
+        seconds = seconds + counts[kind] * each.hidden.get(name, 0.0)
+    return seconds
+
+
+def pace_of(stage: Stage, brief: Mapping[str, Totals]) -> Pace:
     """One micro-batch on one rank."""
-    parts: Parts = dict.fromkeys(PARTS, 0.0)
-    parts["head"] = 0.0
     ahead: Any = 0.0
     back: Any = 0.0
     weight: Any = 0.0
-    for kind, each in layers.items():
-        count = getattr(stage, kind)
-        one, other = total(each.forward), total(each.backward)
-        ahead = ahead + count * one
-        back = back + count * other
+    experts: Any = 0.0
+    counts = {}
+    for kind, each in brief.items():
+        count = counts[kind] = getattr(stage, kind)
+        ahead = ahead + count * each.forward
+        back = back + count * each.backward
         weight = weight + count * each.weight
-        if kind in ("dense", "moe"):
-            for name in PARTS:
-                parts[name] = parts[name] + count * (each.forward[name] + each.backward[name])
-        else:
-            parts["head"] = parts["head"] + count * (one + other)
-    return Pace(parts, ahead, back, weight)
+        experts = experts + count * each.experts
+    return Pace(counts, ahead, back, weight, experts)
 
 
 def _slowest(paces: list[Pace]) -> Pace:
     """The rank that the others wait for."""
     best, *rest = paces
     for pace in rest:
-        if pace is best:
-            continue
-        slower = pace.forward + pace.backward > best.forward + best.backward
+        slower = pace.both > best.both
         if isinstance(slower, bool):
             best = pace if slower else best
             continue
         best = Pace(
-            {name: choose(slower, pace.parts[name], best.parts[name]) for name in best.parts},
+            {kind: choose(slower, pace.counts[kind], best.counts[kind]) for kind in best.counts},
             choose(slower, pace.forward, best.forward),
             choose(slower, pace.backward, best.backward),
             choose(slower, pace.weight, best.weight),
+            choose(slower, pace.experts, best.experts),
         )
     return best
 
 
-def _two_way(
-    plan: Plan, slow: Pace, others: Any, factors: Mapping[str, Any]
-) -> tuple[Parts, Parts]:
-    r"""DualPipe: pairs of a forward and a backward whose communication hides under compute.
+def _alone(plan: Plan) -> Any:
+    r"""Micro-batches of DualPipe that meet no partner, mean over ranks: :math:`5p/4 - 1/2`."""
+    return smaller(1.25 * plan.pp - 0.5, 1.0 * plan.micro_batches)
 
-    Of m micro-batches, :math:`u = 5p/4 - 1/2` (mean over ranks) meet no partner: their expert
-    communication is waited for. A pair takes the longer of its compute, on the SMs that
-    communication leaves, and its communication.
+
+def _two_way(plan: Plan, slow: Pace, factors: Mapping[str, Any]) -> tuple[Any, Any, Parts]:
+    """DualPipe: pairs of a forward and a backward whose communication hides under compute.
+
+    The expert messages of a micro-batch without a partner are waited for. A pair takes the longer
+    of its compute, on the SMs that communication leaves, and its communication.
+
+    Returns
+    -------
+    tuple
+        Time of all micro-batches, of a pair, and the schedule's view [s].
     """
-    m, p = plan.micro_batches, plan.pp
-    alone = smaller(1.25 * p - 0.5, 1.0 * m)
-    message = slow.parts["ep"]
-    compute = slow.forward + slow.backward - message
-    slowed = compute * factors["overlap_slowdown"]
-    pair = larger(slowed, message)
-    parts = {name: m * value for name, value in slow.parts.items()}
-    parts["ep"] = alone * message + (m - alone) * (pair - slowed)
-    parts["interference"] = (m - alone) * (slowed - compute)
-    idle = bubble(
-        "dualpipe", stages=p, others=others, weight=slow.weight, pair=pair, backward=slow.backward
-    )
-    parts["bubble"] = idle
-    split = smaller(0.75 * p - 0.5, alone)
+    m, alone = plan.micro_batches, _alone(plan)
+    compute = slow.both - slow.experts
+    pair = larger(compute * factors["overlap_slowdown"], slow.experts)
+    split = smaller(0.75 * plan.pp - 0.5, alone)
     view = {
         "forward": alone * slow.forward,
         "backward": alone * slow.backward - split * slow.weight,
         "weight": split * slow.weight,
         "pairs": (m - alone) * pair,
-        "bubble": idle,
     }
-    return parts, view
-
-
-def _once(
-    plan: Plan,
-    slow: Pace,
-    rates: Rates,
-    factors: Mapping[str, Any],
-    parts: Parts,
-    hidden: Parts,
-) -> None:
-    """Add what happens once a step: gradients, weights, optimizer."""
-    message: Any = 0.0
-    for (dimension, phase, _), seconds in plan.messages.items():
-        if phase == "step" and dimension in ("dp", "edp", "replica"):
-            message = message + seconds
-    beside = factors["dp_hidden"] * (slow.forward + slow.backward)
-    under = exposed(message, factors["dp_exposed"], beside)
-    wait = plan.overlap_dp * under + (1.0 - plan.overlap_dp) * message
-    parts["dp"] = parts["dp"] + wait
-    hidden["dp"] = hidden["dp"] + message - wait
-    parts["pp"] = parts["pp"] + plan.messages.get(("pp", "step", "embedding"), 0.0)
-    parts["optimizer"] = plan.updated * factors["optimizer"] / rates.memory
+    return alone * slow.both + (m - alone) * pair, pair, view
 
 
 def _largest_of(gpus: Any) -> Any:
     r"""Expected largest of n normal deviates, :math:`\sqrt{2 \ln n}`."""
     if isinstance(gpus, int | float):
         return math.sqrt(2.0 * math.log(gpus))
-    return root(2.0 * _LOG(gpus).astype(float))
-
-
-_LOG = np.frompyfunc(math.log, 1, 1)
+    sizes, where = np.unique(gpus, return_inverse=True)
+    logs = np.array([2.0 * math.log(size) for size in sizes.tolist()])
+    return root(logs)[where].reshape(np.shape(gpus))

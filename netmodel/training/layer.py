@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
+from netmodel.graph import IntArray
 from netmodel.training.kernels import Rates, again, backward, forward
 from netmodel.training.overlap import exposed, launch_wait, sharded
 from netmodel.training.plan import Plan
@@ -34,6 +37,51 @@ class Layer:
     backward: Mapping[str, Any]
     weight: Any
     hidden: Mapping[str, Any]
+
+    def at(self, index: IntArray) -> Layer:
+        """Take many layers from few."""
+        return Layer(
+            _at(self.forward, index),
+            _at(self.backward, index),
+            self.weight[index],
+            _at(self.hidden, index),
+        )
+
+
+def _at(parts: Mapping[str, Any], index: IntArray) -> Parts:
+    return {
+        name: value[index] if isinstance(value, np.ndarray) else value
+        for name, value in parts.items()
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """One layer and micro-batch in four numbers [s]: both passes, and what schedules ask for.
+
+    ``weight`` is the part of the backward pass that may be postponed, ``experts`` the waits for
+    expert messages in both passes.
+    """
+
+    forward: Any
+    backward: Any
+    weight: Any
+    experts: Any
+
+    def at(self, index: IntArray) -> Totals:
+        """Take many from few."""
+        values = (self.forward, self.backward, self.weight, self.experts)
+        return Totals(*(each[index] if isinstance(each, np.ndarray) else each for each in values))
+
+
+def totals(one: Layer) -> Totals:
+    """Add up a layer."""
+    return Totals(
+        total(one.forward),
+        total(one.backward),
+        one.weight,
+        one.forward["ep"] + one.backward["ep"],
+    )
 
 
 def total(parts: Mapping[str, Any]) -> Any:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from netmodel import collectives
 from netmodel.collectives import Library, MoeLibrary, Operation
 from netmodel.collectives.real import choose, plain
@@ -61,16 +63,17 @@ def timed(demand: Demand, model: Model, strategy: Strategy, wires: Wires) -> Mes
     span = replace(span, members=tuple(plain(each) for each in span.members))
     moves = demand.kind in ("dispatch", "combine")
     if moves and model.moe is not None and wires.experts is not None:
-        exchange = collectives.exchange(
-            span,
-            wires.experts,
-            tokens=demand.tokens,
-            top_k=demand.top_k,
-            vector=demand.vector,
-            experts=model.moe.experts,
-            group_limit=model.moe.group_limit,
-            overlapped=strategy.overlap_ep,
-        )
+        with np.errstate(invalid="ignore", divide="ignore"):  # bytes over no time, where ep is 1
+            exchange = collectives.exchange(
+                span,
+                wires.experts,
+                tokens=demand.tokens,
+                top_k=demand.top_k,
+                vector=demand.vector,
+                experts=model.moe.experts,
+                group_limit=model.moe.group_limit,
+                overlapped=strategy.overlap_ep,
+            )
         seconds = choose(demand.ranks > 1, exchange.time, 0.0 * exchange.time)
         return Message(demand, demand.count * seconds, exchange.bottleneck)
     kind = "all_to_all" if moves else demand.kind

@@ -7,10 +7,13 @@ structure are added up at once as arrays (calibration does both).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from netmodel.collectives.real import larger
+from netmodel.graph import IntArray
 from netmodel.training.frameworks import Software
 from netmodel.training.messages import Message
 from netmodel.workload import (
@@ -23,8 +26,6 @@ from netmodel.workload import (
 )
 from netmodel.workload.demands import heaviest_held
 from netmodel.workload.memory import shard_ranks
-
-Waits = Mapping[tuple[str, str], Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +57,10 @@ class Plan:
         Routed experts on one rank.
     gpus : int or array
         GPUs of the job.
+    of_layers : Plan, optional
+        Of many layouts: a plan of the few that differ in their layers.
+    sort : int array, optional
+        Which of them each layout has.
     """
 
     work: Mapping[str, Work]
@@ -75,6 +80,8 @@ class Plan:
     updated: Any
     local_experts: Any
     gpus: Any
+    of_layers: Plan | None = None
+    sort: IntArray | None = None
 
 
 def plan(
@@ -83,8 +90,10 @@ def plan(
     seq_len: Any,
     software: Software,
     messages: tuple[Message, ...],
+    *,
+    work: Mapping[str, Work] | None = None,
 ) -> Plan:
-    """Gather what a step follows from."""
+    """Gather what a step follows from; ``work`` where it is at hand."""
     stages = dealt(model, strategy, software)
     seconds: dict[tuple[str, str, str], Any] = {}
     for each in messages:
@@ -97,7 +106,7 @@ def plan(
     parts = held.shared / shared + held.expert / experts
     spread = (strategy.zero >= 1) * 1.0
     return Plan(
-        work=layer_work(model, strategy, seq_len, software.recipe),
+        work=layer_work(model, strategy, seq_len, software.recipe) if work is None else work,
         stages=stages,
         recomputed=strategy.recomputed,
         schedule=strategy.schedule,
@@ -132,3 +141,17 @@ def dealt(model: Model, strategy: Strategy, software: Software) -> tuple[Stage, 
     short = larger(full - missing, 0) / larger(last.layers, 1)
     fewer = short * (strategy.pp > 2) + (strategy.pp <= 2)
     return stages.first, middle, replace(last, dense=last.dense * fewer, moe=last.moe * fewer)
+
+
+def taken(value: Any, index: IntArray | slice) -> Any:
+    """Take elements of every array inside a value."""
+    if isinstance(value, np.ndarray):
+        return value[index]
+    if isinstance(value, Mapping):
+        return {key: taken(each, index) for key, each in value.items()}
+    if isinstance(value, tuple):
+        return tuple(taken(each, index) for each in value)
+    if is_dataclass(value) and not isinstance(value, type):
+        changed = {each.name: taken(getattr(value, each.name), index) for each in fields(value)}
+        return type(value)(**changed)
+    return value

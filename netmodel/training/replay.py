@@ -14,7 +14,7 @@ import numpy as np
 from netmodel.training.compose import Pace, add_up, pace_of
 from netmodel.training.factors import factors, rates
 from netmodel.training.frameworks import software_of
-from netmodel.training.layer import layer
+from netmodel.training.layer import layer, totals
 from netmodel.training.orders import pipeline_order
 from netmodel.training.simulator import Durations, Timeline, simulate
 from netmodel.training.step import planned, tiers_of
@@ -61,7 +61,7 @@ def replay(
     plan, _ = planned(model, strategy, seq_len, fabric, accelerator.generation, chosen)
     values = factors(accelerator, chosen.keys)
     attained = rates(accelerator, values, precision=strategy.precision, flash=chosen.recipe.flash)
-    layers = {kind: layer(plan, kind, attained, values) for kind in plan.work}
+    layers = {kind: totals(layer(plan, kind, attained, values)) for kind in plan.work}
     first, middle, last = (pace_of(stage, layers) for stage in plan.stages)
     ranks = int(strategy.pp)
     paces = [first, *[middle] * (ranks - 2), last][:ranks]
@@ -94,7 +94,7 @@ def _by_rank(paces: list[Pace], get: Callable[[Pace], Any]) -> Any:
 
 def _pair(pace: Pace, slowdown: float) -> float:
     """A forward and a backward that hide each other's expert messages [s]."""
-    message = float(pace.parts["ep"])
+    message = float(pace.experts)
     return max((float(pace.forward) + float(pace.backward) - message) * slowdown, message)
 
 

@@ -110,8 +110,11 @@ def shard_ranks(strategy: Strategy) -> tuple[Any, Any]:
     everyone, experts = everyone_ranks(strategy)
     if isinstance(strategy.shard, int) and strategy.shard == 0:
         return everyone, experts
-    limit = where(strategy.shard > 0, strategy.shard, everyone)
-    return minimum(limit, everyone), minimum(limit, experts)
+    shard = strategy.shard
+    return (
+        where(shard > 0, minimum(shard, everyone), everyone),
+        where(shard > 0, minimum(shard, experts), experts),
+    )
 
 
 def model_states(

@@ -3,6 +3,8 @@
 import csv
 import io
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -101,3 +103,29 @@ def test_people_are_told_what_a_gigabyte_is(capsys):
         "one note",
         output.UNITS_NOTE,
     ]
+
+
+def test_two_formats_on_one_stdout_are_refused():
+    with pytest.raises(InputError, match="both"):
+        output.emit(ANSWER, as_json=True, as_csv=True)
+
+
+@pytest.mark.parametrize("columns", [60, 160])
+def test_a_terminal_gets_whole_numbers_whatever_its_width(columns):
+    """A pseudo-terminal, as people have one."""
+    script = (
+        "import os, pty, sys\n"
+        f"os.environ['COLUMNS'] = '{columns}'\n"
+        "pty.spawn([sys.executable, '-m', 'netmodel', 'list', 'switches'])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=Path(__file__).parents[2],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "QM9700" in done.stdout
+    assert "400 Gb/s" in done.stdout
+    assert "…" not in done.stdout

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from netmodel.errors import InputError
-from netmodel.training import step
+from netmodel.training import step, step_times
 from netmodel.workload import Strategy, load_model
 
 LLAMA = load_model("llama-3.1-8b")
@@ -84,6 +84,31 @@ def test_many_layouts_at_once_equal_one_by_one_to_the_last_bit(hand_made, model)
         assert together.step_time[i] == alone.step_time
         for name, value in alone.breakdown.items():
             assert np.broadcast_to(together.breakdown[name], 4)[i] == value
+
+
+@pytest.mark.parametrize("schedule", ["1f1b", "interleaved", "zb-h1", "dualpipe"])
+@pytest.mark.parametrize("zero", [1, 2, 3])
+def test_times_alone_equal_whole_answers_to_the_last_bit(hand_made, schedule, zero):
+    """`step_times` shares what layouts have in common; no layout notices."""
+    rows = [
+        (tp, pp, 64 // (tp * pp), ep, vpp, micro)
+        for tp in (1, 2)
+        for pp in (1, 2, 4)
+        for ep in (1, 8)
+        for vpp in ((1, 2) if schedule == "interleaved" else (1,))
+        for micro in (1, 2)
+    ]
+    tp, pp, dp, ep, vpp, micro = np.array(rows).T
+    many = Strategy(
+        tp=tp, pp=pp, dp=dp, ep=ep, vpp=vpp, micro_batch=micro, global_batch=512, zero=zero,
+        schedule=schedule, overlap_ep=schedule == "dualpipe",
+    )  # fmt: skip
+    cluster = hand_made()
+    times = step_times(LITE, cluster, many, gpus=64, seq_len=2048)
+    for i, row in enumerate(rows):
+        names = ("tp", "pp", "dp", "ep", "vpp", "micro_batch")
+        one = replace(many, **dict(zip(names, row, strict=True)))
+        assert times[i] == step(LITE, cluster, one, gpus=64, seq_len=2048).step_time
 
 
 def test_full_recomputation_costs_about_a_third_more_compute(hand_made):
