@@ -229,6 +229,26 @@ def _laid(fabric: Fabric, groups: IntArray, algorithm: str, kind: str) -> Laid:
     return Laid(fabric, ordered, sent, _no_streams(), paced=algorithm == "tree")
 
 
+def lay_dispatch(fabric: Fabric, groups: IntArray, *, by_rail: bool) -> Laid:
+    """Lay the copies that leave domains, one byte from each rank to all domains together.
+
+    Parameters
+    ----------
+    by_rail : bool
+        Whether a copy goes to the rank that has the sender's place in the target domain, which
+        hands it on there; else straight to any rank.
+    """
+    ordered, local = by_domain(fabric, groups)
+    key = ("dispatch", by_rail, groups.shape, groups.tobytes())
+    if key not in fabric.memory:
+        count, n = ordered.shape
+        rails = ordered.reshape(count, n // local, local).transpose(0, 2, 1)
+        peers = rails.reshape(-1, n // local) if by_rail else ordered
+        fabric.memory[key] = Laid(fabric, ordered, patterns.all_to_all(peers, 1.0), _no_streams())
+    found: Laid = fabric.memory[key]
+    return found
+
+
 def _messages(groups: IntArray, src: IntArray, dst: IntArray, share: FloatArray) -> Traffic:
     """Give every group the same messages."""
     size = np.broadcast_to(share, (len(groups), len(share))).ravel()

@@ -170,7 +170,7 @@ def time_on_graph(
     """
     if fidelity not in RUNGS:
         raise InputError(f"fidelity is {fidelity!r}", remedy=f"Use {' or '.join(RUNGS)}.")
-    members = _members(operation, fabric, stride, groups)
+    members = members_of(int(operation.ranks), fabric, stride, groups)
     counted = placed_group(fabric, members) if group is None else group
     size = plain(operation.size)
     best, names, protocols = select(
@@ -220,15 +220,21 @@ def time_on_graph(
     )
 
 
-def _members(
-    operation: Operation, fabric: Fabric, stride: int, groups: IntArray | None
+def members_of(
+    ranks: int, fabric: Fabric, stride: int, groups: IntArray | None
 ) -> IntArray:
-    """Return the GPUs of all groups."""
+    """Return the GPUs of all groups [groups, members].
+
+    Raises
+    ------
+    InputError
+        When they do not fit the fabric or one another.
+    """
     if groups is None:
-        return fabric.groups(int(operation.ranks), int(stride))
+        return fabric.groups(ranks, int(stride))
     found = np.atleast_2d(np.asarray(groups, int))
-    if found.shape[1] != operation.ranks:
-        raise InputError(f"groups have {found.shape[1]} members, the operation {operation.ranks}")
+    if found.shape[1] != ranks:
+        raise InputError(f"groups have {found.shape[1]} members, the operation {ranks}")
     check_groups(fabric, found)
     return found
 
@@ -248,11 +254,11 @@ def _wires(
     shares = np.array(wire_shares(kind, group, library, name, proto), float)
     stretch = 1.0
     if fidelity == "flow":
-        stretch = _stretch(laid, shares)
+        stretch = stretch(laid, shares)
     return Wires(laid, shares, stretch, 0.0)
 
 
-def _stretch(laid: Laid, shares: FloatArray) -> float:
+def stretch(laid: Laid, shares: FloatArray) -> float:
     """Return flow time over contention time, with links as fast as the library drives them."""
     fabric = laid.fabric
     least = float((fabric.busiest(laid.loads.times) / shares).max(initial=0.0))

@@ -18,7 +18,7 @@ from netmodel.network.cuts import edges_by_layer
 from netmodel.network.placement import listed, place
 from netmodel.network.ports import Ways
 from netmodel.network.routing import Rule
-from netmodel.network.tiers import Tiers, tiers
+from netmodel.network.tiers import Span, Tiers, tiers
 from netmodel.network.traffic import sister_groups
 
 
@@ -135,31 +135,35 @@ class Fabric:
         return found
 
 
-def placed_group(fabric: Fabric, groups: IntArray) -> Group:
-    """Count how groups lie on the tiers; where they differ, the most in one unit and the most units.
+def placed_span(fabric: Fabric, groups: IntArray) -> Span:
+    """Lay groups on the tiers; where they differ, by the most members in one unit.
 
     Parameters
     ----------
     groups : int array [groups, members]
         GPUs.
     """
+    n = groups.shape[1]
+    held = [int(members.max()) for _, members in _occupied(fabric, groups)]
+    span = replace(fabric.tiers.span(n), members=(*held[:-1], n))
+    return replace(span, **_met(fabric.tiers, span.members))
+
+
+def placed_group(fabric: Fabric, groups: IntArray) -> Group:
+    """Return groups with the counts of closed forms; where they differ, the most units touched."""
+    group = group_of(placed_span(fabric, groups))
+    units = [int(touched.max()) for touched, _ in _occupied(fabric, groups)]
+    branches = [groups.shape[1], *units][fabric.inner :][: len(group.tiers)]
+    return replace(group, units=[groups.shape[1], *units][fabric.inner], branches=tuple(branches))
+
+
+def _occupied(fabric: Fabric, groups: IntArray) -> Iterable[tuple[IntArray, IntArray]]:
+    """Yield for each tier the units that each group touches, and the members in each of them."""
     count, n = groups.shape
-    held, touched = [], []
     for _, unit in fabric.units:
         keys = np.arange(count)[:, None] * (int(unit.max()) + 1) + unit[groups]
         _, first, members = np.unique(keys, return_index=True, return_counts=True)
-        held.append(int(members.max()))
-        touched.append(int(np.bincount(first // n, minlength=count).max()))
-    span = replace(fabric.tiers.span(n), members=(*held[:-1], n))
-    span = replace(span, **_met(fabric.tiers, span.members))
-    group = group_of(span)
-    inner = fabric.inner
-    branches = [n if inner == 0 else touched[inner - 1], *touched[inner:-1]]
-    return replace(
-        group,
-        units=n if inner == 0 else touched[inner - 1],
-        branches=tuple(branches[: len(group.tiers)]),
-    )
+        yield np.bincount(first // n, minlength=count), members
 
 
 def _met(found: Tiers, members: tuple[int, ...]) -> dict[str, Any]:

@@ -28,23 +28,40 @@ class Message(NamedTuple):
         Of all ``count`` of them in one unit of their phase [s].
     tier : str or array of str
         Tier that decides.
+    on_graph : GraphTiming or GraphExchange, optional
+        What lies on which link, where it was timed on the graph.
     """
 
     demand: Demand
     seconds: Any
     tier: Any
+    on_graph: Any = None
 
 
 @dataclass(frozen=True, slots=True)
 class Wires:
-    """What messages run on: the tiers of a fabric, and the libraries that drive them."""
+    """What messages run on: the tiers of a fabric, and the libraries that drive them.
+
+    On the rungs above the closed form also the fabric itself, as
+    :class:`netmodel.collectives.placed.Fabric`, and which of them it is.
+    """
 
     tiers: Tiers
     library: Library
     experts: MoeLibrary | None
+    fabric: Any = None
+    fidelity: str = "closed"
 
     @classmethod
-    def of(cls, tiers: Tiers, generation: str, dispatcher: str = "deepep") -> Wires:
+    def of(
+        cls,
+        tiers: Tiers,
+        generation: str,
+        dispatcher: str = "deepep",
+        *,
+        fabric: Any = None,
+        fidelity: str = "closed",
+    ) -> Wires:
         """Choose the libraries by the fabric's links."""
         outer = tiers.links[-1] if len(tiers.links) > 1 else None
         return cls(
@@ -53,11 +70,15 @@ class Wires:
             collectives.moe_library(dispatcher, generation=generation, inter_link=outer)
             if dispatcher != "alltoall"
             else None,
+            fabric,
+            fidelity,
         )
 
 
 def timed(demand: Demand, model: Model, strategy: Strategy, wires: Wires) -> Message:
     """Time one demand while all sister groups run too."""
+    if wires.fabric is not None and demand.ranks > 1:
+        return _on_graph(demand, model, strategy, wires)
     stride = strides(strategy)[demand.dimension]
     span = wires.tiers.span(demand.ranks, stride)
     span = replace(span, members=tuple(plain(each) for each in span.members))
@@ -80,6 +101,37 @@ def timed(demand: Demand, model: Model, strategy: Strategy, wires: Wires) -> Mes
     call = Operation(kind=kind, size=demand.size, ranks=demand.ranks)
     timing = collectives.time(call, span, wires.library)
     return Message(demand, demand.count * timing.time, timing.bottleneck)
+
+
+def _on_graph(demand: Demand, model: Model, strategy: Strategy, wires: Wires) -> Message:
+    """Time one demand on the links of the graph; only plain layouts get here."""
+    from netmodel.collectives.moe_on_graph import exchange_on_graph
+    from netmodel.collectives.on_graph import time_on_graph
+
+    where: dict[str, Any] = {
+        "stride": int(strides(strategy)[demand.dimension]),
+        "fidelity": wires.fidelity,
+    }
+    found: Any
+    moves = demand.kind in ("dispatch", "combine")
+    if moves and model.moe is not None and wires.experts is not None:
+        found = exchange_on_graph(
+            wires.fabric,
+            wires.experts,
+            ranks=int(demand.ranks),
+            tokens=demand.tokens,
+            top_k=demand.top_k,
+            vector=demand.vector,
+            experts=model.moe.experts,
+            group_limit=model.moe.group_limit,
+            overlapped=strategy.overlap_ep,
+            **where,
+        )
+    else:
+        kind = "all_to_all" if moves else demand.kind
+        call = Operation(kind=kind, size=demand.size, ranks=int(demand.ranks))
+        found = time_on_graph(call, wires.fabric, wires.library, **where)
+    return Message(demand, demand.count * found.time, found.bottleneck, found)
 
 
 def messages(
