@@ -10,7 +10,7 @@ import numpy as np
 from netmodel.collectives.group import Group, group_of
 from netmodel.collectives.laid import lay_dispatch
 from netmodel.collectives.moe import MoeLibrary, MoeTiming, exchange, node_limited
-from netmodel.collectives.on_graph import SharedLink, Wires, members_of, stretch
+from netmodel.collectives.on_graph import SharedLink, Wires, members_of, stretch_of
 from netmodel.collectives.placed import Fabric, placed_span
 from netmodel.graph import FloatArray, IntArray
 
@@ -87,7 +87,7 @@ def exchange_on_graph(
     used = library.overlapped if overlapped else 1.0
     laid = lay_dispatch(fabric, members, by_rail=library.deduplicated)
     shares = np.array([library.port * used, *(library.network * used for _ in group.tiers)])
-    slower = stretch(laid, shares) if fidelity == "flow" else 1.0
+    slower = stretch_of(laid, shares) if fidelity == "flow" else 1.0
     copies = tokens * top_k * vector
     if library.deduplicated:
         copies = tokens * node_limited(group.units, group_limit, experts, top_k) * vector

@@ -59,6 +59,16 @@ class SharedLink:
     utilisation: float
     groups: tuple[int, ...]
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return the link as JSON: SI, units in the keys."""
+        return {
+            "name": self.name,
+            "tier": self.tier,
+            "bytes_B": self.bytes,
+            "utilisation": self.utilisation,
+            "groups": list(self.groups),
+        }
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GraphTiming(Timing):
@@ -254,11 +264,11 @@ def _wires(
     shares = np.array(wire_shares(kind, group, library, name, proto), float)
     stretch = 1.0
     if fidelity == "flow":
-        stretch = stretch(laid, shares)
+        stretch = stretch_of(laid, shares)
     return Wires(laid, shares, stretch, 0.0)
 
 
-def stretch(laid: Laid, shares: FloatArray) -> float:
+def stretch_of(laid: Laid, shares: FloatArray) -> float:
     """Return flow time over contention time, with links as fast as the library drives them."""
     fabric = laid.fabric
     least = float((fabric.busiest(laid.loads.times) / shares).max(initial=0.0))

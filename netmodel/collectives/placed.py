@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -20,6 +20,17 @@ from netmodel.network.ports import Ways
 from netmodel.network.routing import Rule
 from netmodel.network.tiers import Span, Tiers, tiers
 from netmodel.network.traffic import sister_groups
+
+
+class Sized(Protocol):
+    """A cluster, as far as it is needed here: ``topology.Cluster``, or anything like it."""
+
+    @property
+    def gpus(self) -> int:
+        """GPUs of its own size."""
+
+    def wiring(self, gpus: int) -> Wiring:
+        """Return the fabric of that many GPUs."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,8 +92,30 @@ class Fabric:
             gpus = place(wiring, ranks or len(wiring.gpus), placement, seed)
         else:
             gpus = listed(wiring, list(placement))
+            if ranks is not None and len(gpus) != ranks:
+                raise InputError(
+                    f"{len(gpus)} GPUs are named for {ranks} ranks",
+                    where="--placement",
+                    remedy="Name one GPU for each rank.",
+                )
         rule = Rule(policy=policy, seed=seed, qps=qps)
         return cls(Ways(compile_network(wiring)), tiers(wiring), rule, gpus)
+
+    @classmethod
+    def of_cluster(
+        cls,
+        cluster: Sized,
+        ranks: int,
+        *,
+        policy: str = "adaptive",
+        seed: int = 0,
+        placement: str | Iterable[str] = "packed",
+    ) -> Fabric:
+        """Compile what a job of a cluster runs on: just its size, or where placed, all of it."""
+        size = ranks if placement == "packed" else max(ranks, cluster.gpus)
+        return cls.of(
+            cluster.wiring(size), policy=policy, seed=seed, placement=placement, ranks=ranks
+        )
 
     def groups(self, ranks: int, stride: int = 1) -> IntArray:
         """Return the GPUs of all groups of ranks a stride apart: [groups, members].

@@ -194,6 +194,8 @@ def scale(
     mode : str
         ``strong`` keeps the global batch. ``weak`` keeps the sequences a GPU: those of the
         published run where there is one, else the batch belongs to the smallest size.
+    fidelity, routing, placement, seed
+        As in :func:`netmodel.training.step.step`.
     report : callable, optional
         Called after each size with how many are done, of how many.
 
@@ -225,6 +227,9 @@ def scale(
                 seq_len=choice.seq_len,
                 software=choice.software,
                 fidelity=fidelity,
+            routing=routing,
+            placement=placement,
+            seed=seed,
             )
         )
         if report is not None:
