@@ -11,13 +11,13 @@ from functools import cached_property
 import numpy as np
 
 from netmodel.collectives import nvls, pairwise
-from netmodel.collectives.placed import Fabric, by_domain
+from netmodel.collectives.library import MULTICAST_ALGORITHMS
+from netmodel.collectives.placed import Carriers, Fabric, carriers
 from netmodel.collectives.schedule import pairs
 from netmodel.collectives.select import ALGORITHMS
 from netmodel.errors import InputError
 from netmodel.graph import NODE_KINDS, FloatArray, IntArray
 from netmodel.network import traffic as patterns
-from netmodel.network.arrays import Network
 from netmodel.network.flows import simulate_flows
 from netmodel.network.itinerary import connections, routes
 from netmodel.network.load import Loads, link_loads
@@ -209,24 +209,37 @@ def lay(fabric: Fabric, groups: IntArray, algorithm: str, kind: str) -> Laid:
 def _laid(fabric: Fabric, groups: IntArray, algorithm: str, kind: str) -> Laid:
     if algorithm == pairwise.NAME:
         return Laid(fabric, groups, patterns.all_to_all(groups, 1.0), _no_streams())
-    ordered, local = by_domain(fabric, groups)
     if algorithm == "p2p":
-        ordered = groups
-    ranks = groups.shape[1]
-    if algorithm == "nvls":
-        return Laid(fabric, ordered, _nothing(), _multicast(fabric, ordered, local))
-    if algorithm == "nvls_tree":
-        sent = _messages(ordered, *pairs(ALGORITHMS["tree"].schedule(kind, ranks, local)))
-        unit = fabric.units[fabric.inner - 1][1]
-        far = unit[sent.source] != unit[sent.target]
-        sent = Traffic(sent.source[far], sent.target[far], sent.size[far])
-        return Laid(fabric, ordered, sent, _multicast(fabric, ordered, local), paced=True)
-    if algorithm == "collnet":
-        both = _joined(_multicast(fabric, ordered, local), _switch_trees(fabric, ordered, local))
-        return Laid(fabric, ordered, _nothing(), both)
-    steps = ALGORITHMS[algorithm].schedule(kind, ranks, local)
-    sent = _messages(ordered, *pairs(steps))
-    return Laid(fabric, ordered, sent, _no_streams(), paced=algorithm == "tree")
+        steps = ALGORITHMS[algorithm].schedule(kind, groups.shape[1])
+        return Laid(fabric, groups, _messages(groups, *pairs(steps)), _no_streams())
+    sent, streams = _nothing(), _no_streams()
+    number = np.full(len(fabric.ways.network.gpus), -1)
+    number[groups] = np.arange(len(groups))[:, None]
+    for each in carriers(fabric, groups):
+        whole = groups[number[each.groups[:, 0]]]
+        if algorithm in MULTICAST_ALGORITHMS:
+            streams = _joined(streams, _multicast(fabric, whole, number, each.local))
+        if algorithm == "collnet":
+            streams = _joined(streams, _switch_trees(fabric, each, number))
+        elif algorithm != "nvls":
+            sent += _scheduled(fabric, each, algorithm, kind)
+    paced = algorithm in ("tree", "nvls_tree")
+    return Laid(fabric, groups, sent, streams, paced=paced)
+
+
+def _scheduled(fabric: Fabric, each: Carriers, algorithm: str, kind: str) -> Traffic:
+    """Write an algorithm out among carriers; of the NVLS tree, what passes between domains."""
+    inner = algorithm != "nvls_tree"
+    module = ALGORITHMS[algorithm if inner else "tree"]
+    steps = module.schedule(kind, each.groups.shape[1], each.local)
+    if not steps:
+        return _nothing()
+    sent = _messages(each.groups, *pairs(steps))
+    if inner:
+        return sent
+    unit = fabric.units[fabric.inner - 1][1]
+    far = unit[sent.source] != unit[sent.target]
+    return Traffic(sent.source[far], sent.target[far], sent.size[far])
 
 
 def lay_dispatch(fabric: Fabric, groups: IntArray, *, by_rail: bool) -> Laid:
@@ -238,13 +251,17 @@ def lay_dispatch(fabric: Fabric, groups: IntArray, *, by_rail: bool) -> Laid:
         Whether a copy goes to the rank that has the sender's place in the target domain, which
         hands it on there; else straight to any rank.
     """
-    ordered, local = by_domain(fabric, groups)
     key = ("dispatch", by_rail, groups.shape, groups.tobytes())
     if key not in fabric.memory:
-        count, n = ordered.shape
-        rails = ordered.reshape(count, n // local, local).transpose(0, 2, 1)
-        peers = rails.reshape(-1, n // local) if by_rail else ordered
-        fabric.memory[key] = Laid(fabric, ordered, patterns.all_to_all(peers, 1.0), _no_streams())
+        sent = _nothing()
+        for each in carriers(fabric, groups):
+            count, n = each.groups.shape
+            if by_rail and n // each.local > 1:
+                rails = each.groups.reshape(count, -1, each.local).transpose(0, 2, 1)
+                sent += patterns.all_to_all(rails.reshape(-1, n // each.local), 1.0)
+            elif not by_rail:
+                sent += patterns.all_to_all(each.groups, 1.0)
+        fabric.memory[key] = Laid(fabric, groups, sent, _no_streams())
     found: Laid = fabric.memory[key]
     return found
 
@@ -288,7 +305,9 @@ def _paced(flows: Streams, n_links: int) -> Streams:
     return Streams(first, both % n_links, carried / whole[row], whole, groups)
 
 
-def _multicast(fabric: Fabric, groups: IntArray, local: int) -> Streams:
+def _multicast(
+    fabric: Fabric, groups: IntArray, number: IntArray, local: int
+) -> Streams:
     """Return what NVLink SHARP moves: each member's port, in and out, striped over NVSwitches."""
     network = fabric.ways.network
     if local < 2:
@@ -303,37 +322,29 @@ def _multicast(fabric: Fabric, groups: IntArray, local: int) -> Streams:
     part = network.capacity[out] / whole[owner]
     first = np.concatenate([[0], np.cumsum(np.bincount(owner, minlength=groups.size))])
     size = np.full(groups.size, float(nvls.multicast_bytes(1.0, local)))
-    group = np.repeat(np.arange(len(groups)), groups.shape[1])
+    group = number[groups.ravel()]
     ahead = Streams(first, out, part, size, group)
     return _joined(ahead, Streams(first, network.reverse(out), part, size, group))
 
 
-def _switch_trees(fabric: Fabric, groups: IntArray, local: int) -> Streams:
-    """Return the trees of switches that reduce (SHARP): one for each member of a domain.
+def _switch_trees(fabric: Fabric, each: Carriers, number: IntArray) -> Streams:
+    """Return the trees of switches that reduce (SHARP): one for each carrier of a domain.
 
     The tree is what destination-based routes from all others to one of them have in common: there
     each switch has one way on. Every cable of it carries the channel's share up and down once.
     """
     ways, network = fabric.ways, fabric.ways.network
-    none = np.zeros(0, int)
-    rows, owner = [none], []
-    for number, members in enumerate(groups):
-        for channel in range(local):
-            peers = members[channel::local]
-            found = routes(
-                ways, peers[1:], np.full(len(peers) - 1, peers[0]), policy="static", forward=False
-            )
+    rows, owner = [], []
+    for members in each.groups:
+        for channel in range(each.local):
+            peers = members[channel :: each.local]
+            root = np.full(len(peers) - 1, peers[0])
+            found = routes(ways, peers[1:], root, policy="static", forward=False)
             up = np.unique(found.paths[found.paths >= 0])
-            up = up[_outside(network, up)]
+            up = up[network.layer[up] > 0]
             rows.append(np.union1d(up, network.reverse(up)))
-            owner.append(number)
-    first = np.cumsum([len(row) for row in rows])
+            owner.append(number[peers[0]])
+    first = np.cumsum([0, *(len(row) for row in rows)])
     links = np.concatenate(rows)
-    size = np.full(len(owner), 1.0 / local)
+    size = np.full(len(owner), 1.0 / each.local)
     return Streams(first, links, np.ones(len(links)), size, np.array(owner, int))
-
-
-def _outside(network: Network, links: IntArray) -> IntArray:
-    """Say which links lie outside scale-up domains."""
-    outside: IntArray = network.layer[links] > 0
-    return outside

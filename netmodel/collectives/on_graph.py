@@ -117,12 +117,25 @@ class Wires:
     @property
     def seconds(self) -> FloatArray:
         """How long each tier is busy for every byte of size, at line rate [s/B]."""
-        return self.laid.fabric.busiest(self.laid.loads.times) * self.stretch
+        return self.laid.fabric.busiest(self.times) * self.stretch
+
+    @property
+    def times(self) -> FloatArray:
+        """How long each link is busy for every byte of size, at line rate [s/B].
+
+        Where GPUs of a domain have cables of their own to each other, libraries lay their rings
+        and trees along all of these, which one schedule cannot show: there the closed form's
+        count of the port stands, apart from exchanges of all with all.
+        """
+        times = self.laid.loads.times
+        if self.laid.fabric.is_switched or self.laid.traffic.exchanges:
+            return times
+        return np.where(self.laid.fabric.tier_of_links == 0, 0.0, times)
 
     def hottest(self, count: int) -> tuple[SharedLink, ...]:
         """Return the busiest links at the library's rate, busiest first."""
         loads, fabric = self.laid.loads, self.laid.fabric
-        times = loads.times / self.shares[fabric.tier_of_links]
+        times = self.times / self.shares[fabric.tier_of_links]
         order = np.argsort(-times, kind="stable")[:count]
         order = order[times[order] > 0]
         whole = float(times.max(initial=0.0)) * self.stretch

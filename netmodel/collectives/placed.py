@@ -156,6 +156,11 @@ class Fabric:
         tier = np.searchsorted(layers, self.ways.network.layer)
         return np.maximum(np.minimum(tier, len(layers) - 1) - self.inner + 1, 0)
 
+    @cached_property
+    def is_switched(self) -> bool:
+        """Whether switches join the members of a domain, and not cables of their own."""
+        return all(peer == float("inf") for peer in self.tiers.peer[: self.inner])
+
     @property
     def n_tiers(self) -> int:
         """The scale-up domain and the network tiers."""
@@ -214,22 +219,50 @@ def _met(found: Tiers, members: tuple[int, ...]) -> dict[str, Any]:
     }
 
 
-def by_domain(fabric: Fabric, groups: IntArray) -> tuple[IntArray, int]:
-    """Order members by scale-up domain, as libraries build their rings, and say how many go together.
+@dataclass(frozen=True, slots=True, eq=False)
+class Carriers:
+    """Members of alike groups that carry messages between scale-up domains.
 
-    Domains come in the order of their first member. The second value divides the number of
-    members in every domain.
+    Attributes
+    ----------
+    groups : int array [groups, carriers]
+        GPUs, domain by domain in the order of a domain's first member.
+    local : int
+        Carriers of each domain.
     """
-    if fabric.inner == 0:
-        return groups, 1
-    unit = fabric.units[fabric.inner - 1][1][groups]
+
+    groups: IntArray
+    local: int
+
+
+def carriers(fabric: Fabric, groups: IntArray) -> list[Carriers]:
+    """Return as many members of each domain as the smallest has, as libraries lay their channels.
+
+    Groups that touch equally many domains and have as many carriers come together.
+    """
     count, n = groups.shape
+    if fabric.inner == 0 or not count:
+        return [Carriers(groups, 1)]
+    unit = fabric.units[fabric.inner - 1][1][groups]
     keys = np.arange(count)[:, None] * (int(unit.max()) + 1) + unit
-    _, first, inverse, members = np.unique(
-        keys, return_index=True, return_inverse=True, return_counts=True
-    )
+    _, first, inverse = np.unique(keys, return_index=True, return_inverse=True)
     order = np.argsort(first[inverse.reshape(count, n)], axis=1, kind="stable")
-    return np.take_along_axis(groups, order, axis=1), int(np.gcd.reduce(members))
+    ordered, unit = (np.take_along_axis(each, order, axis=1) for each in (groups, unit))
+    begins = np.ones((count, n), bool)
+    begins[:, 1:] = unit[:, 1:] != unit[:, :-1]
+    index = np.broadcast_to(np.arange(n), (count, n))
+    place = index - np.maximum.accumulate(np.where(begins, index, 0), axis=1)
+    domains = begins.sum(axis=1)
+    starts = np.flatnonzero(begins.ravel())
+    lengths = np.diff(np.append(starts, count * n))
+    least = np.minimum.reduceat(lengths, np.cumsum(domains) - domains)
+    found = []
+    for alike in np.unique(domains * (n + 1) + least):
+        rows = np.flatnonzero(domains * (n + 1) + least == alike)
+        local = int(least[rows[0]])
+        carrying = ordered[rows][place[rows] < local]
+        found.append(Carriers(carrying.reshape(len(rows), -1), local))
+    return found
 
 
 def check_groups(fabric: Fabric, groups: IntArray) -> None:
