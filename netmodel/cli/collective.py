@@ -140,7 +140,9 @@ def collective(
             "gpus": sweeps[0].ranks,
             "rows": rows,
             "links": [
-                {"cluster": each.cluster, **link.to_dict()} for each in sweeps for link in each.links
+                {"cluster": each.cluster, **link.to_dict()}
+                for each in sweeps
+                for link in each.links
             ],
         },
         rows=rows,

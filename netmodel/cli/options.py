@@ -51,9 +51,7 @@ PLACEMENTS = ("packed", "strided", "random", "random-hosts")
 ROUTINGS = ("adaptive", "minimal", "ecmp", "static", "valiant", "dimension-order", "optimal")
 
 
-def _placement(
-    ctx: click.Context, param: click.Parameter, value: str
-) -> str | tuple[str, ...]:
+def _placement(ctx: click.Context, param: click.Parameter, value: str) -> str | tuple[str, ...]:
     """Take a known word, or the names that a file lists, one GPU a line."""
     if value in PLACEMENTS:
         return value

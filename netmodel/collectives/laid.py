@@ -5,6 +5,7 @@ Everything is laid for a size of one byte, since loads grow with the size alone.
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -120,9 +121,8 @@ class Laid:
     @property
     def messages(self) -> int:
         """Messages between ranks, exchanges written out."""
-        return len(self.traffic.size) + sum(
-            each.members.size * (each.members.shape[1] - 1) for each in self.traffic.exchanges
-        )
+        members = [each.members for each in self.traffic.exchanges]
+        return len(self.traffic.size) + sum(m.size * (m.shape[1] - 1) for m in members)
 
     def _flows(self) -> Streams:
         """Return the flows of all messages and switches; of what keeps one pace, one a group."""
@@ -135,9 +135,7 @@ class Laid:
         edges = np.searchsorted(
             sent.source[order], np.arange(0, len(self.group_of) + 1, self._ranks_a_block)
         )
-        blocks = [
-            order[low:high] for low, high in zip(edges[:-1], edges[1:], strict=True) if high > low
-        ]
+        blocks = [order[low:high] for low, high in itertools.pairwise(edges) if high > low]
         found = _no_streams()
         for rows in [*blocks, order[edges[-1] :]]:
             part = Traffic(sent.source[rows], sent.target[rows], sent.size[rows])
@@ -305,9 +303,7 @@ def _paced(flows: Streams, n_links: int) -> Streams:
     return Streams(first, both % n_links, carried / whole[row], whole, groups)
 
 
-def _multicast(
-    fabric: Fabric, groups: IntArray, number: IntArray, local: int
-) -> Streams:
+def _multicast(fabric: Fabric, groups: IntArray, number: IntArray, local: int) -> Streams:
     """Return what NVLink SHARP moves: each member's port, in and out, striped over NVSwitches."""
     network = fabric.ways.network
     if local < 2:

@@ -196,9 +196,7 @@ def time_on_graph(
     members = members_of(int(operation.ranks), fabric, stride, groups)
     counted = placed_group(fabric, members) if group is None else group
     size = plain(operation.size)
-    best, names, protocols = select(
-        operation.kind, size, counted, library, algorithm, protocol
-    )
+    best, names, protocols = select(operation.kind, size, counted, library, algorithm, protocol)
     name_of, protocol_of = np.broadcast_arrays(names, protocols)
     parts = {part: getattr(best, part) for part in ("launch", "latency", "bandwidth", "ramp")}
     total, tier = best.time, best.bottleneck
@@ -233,9 +231,7 @@ def time_on_graph(
         algorithm=names,
         protocol=protocols,
         bottleneck=counted.tier_name(tier),
-        lower_bound=choose(
-            idle, 0.0 * total, lower_bound(operation.kind, size, counted, library)
-        ),
+        lower_bound=choose(idle, 0.0 * total, lower_bound(operation.kind, size, counted, library)),
         parts={part: choose(idle, 0.0 * value, value) for part, value in parts.items()},
         fidelity=fidelity,
         group=counted,
@@ -243,9 +239,7 @@ def time_on_graph(
     )
 
 
-def members_of(
-    ranks: int, fabric: Fabric, stride: int, groups: IntArray | None
-) -> IntArray:
+def members_of(ranks: int, fabric: Fabric, stride: int, groups: IntArray | None) -> IntArray:
     """Return the GPUs of all groups [groups, members].
 
     Raises
@@ -315,8 +309,6 @@ def _priced(
         counts = replace(
             counts,
             port=port,
-            egress=tuple(
-                busy * rate * size for busy, rate in zip(outside, rates, strict=True)
-            ),
+            egress=tuple(busy * rate * size for busy, rate in zip(outside, rates, strict=True)),
         )
     return price(kind, size, counts, group, library, name, proto)

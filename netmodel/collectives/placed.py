@@ -1,4 +1,4 @@
-"""Groups placed on a routed graph: which GPUs, how they lie on the tiers, whose cables are whose."""
+"""Groups placed on a routed graph: which GPUs they are, and how they lie on the tiers."""
 
 from __future__ import annotations
 
@@ -154,7 +154,8 @@ class Fabric:
         """Where each link belongs: 0 the scale-up domain, 1 the first network tier, ... [links]."""
         layers = np.array([layer for layer, _ in self.units], int)
         tier = np.searchsorted(layers, self.ways.network.layer)
-        return np.maximum(np.minimum(tier, len(layers) - 1) - self.inner + 1, 0)
+        found: IntArray = np.maximum(np.minimum(tier, len(layers) - 1) - self.inner + 1, 0)
+        return found
 
     @cached_property
     def is_switched(self) -> bool:

@@ -39,7 +39,7 @@ def collective_slowdowns(
     policies: Iterable[str] = ("adaptive", "static"),
     fidelity: str = "contention",
 ) -> list[Slowdown]:
-    """Return the slow-down of each collective under each failure, with and without adaptive routing.
+    """Return the slow-down of each collective under each failure and routing policy.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ def collective_slowdowns(
     algorithm : str
         Force one.
     policies : iterable of str
-        Routing policies.
+        Routing policies, by default with and without adaptive routing.
     fidelity : str
         ``contention`` or ``flow``.
 
@@ -81,8 +81,7 @@ def collective_slowdowns(
     for failure in failures:
         damaged = apply(wiring, failure)
         hurt: dict[str, Fabric] = {}
-        for kind, policy in before:
-            was = before[kind, policy]
+        for (kind, policy), was in before.items():
             try:
                 if policy not in hurt:
                     hurt[policy] = Fabric.of(damaged, policy=policy)

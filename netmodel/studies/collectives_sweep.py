@@ -16,7 +16,8 @@ from netmodel.errors import InputError
 from netmodel.network import tiers
 
 if TYPE_CHECKING:
-    from netmodel.collectives import Timing
+    from netmodel.collectives.on_graph import SharedLink
+    from netmodel.collectives.placed import Fabric
     from netmodel.network.tiers import Tiers
     from netmodel.topology import Cluster
 
@@ -170,9 +171,7 @@ def sweep(
     if fidelity != "closed":
         from netmodel.collectives.placed import Fabric
 
-        graph = Fabric.of_cluster(
-            cluster, ranks, policy=routing, seed=seed, placement=placement
-        )
+        graph = Fabric.of_cluster(cluster, ranks, policy=routing, seed=seed, placement=placement)
     if kind in EXPERT_KINDS:
         found = _exchange(kind, setup, size, graph, fidelity)
     else:

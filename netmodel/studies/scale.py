@@ -181,6 +181,9 @@ def scale(
     *,
     mode: str = "strong",
     fidelity: str = "closed",
+    routing: str = "adaptive",
+    placement: str | tuple[str, ...] = "packed",
+    seed: int = 0,
     report: Callable[[int, int], None] | None = None,
 ) -> Scaling:
     """Time one step at every size.
@@ -227,9 +230,9 @@ def scale(
                 seq_len=choice.seq_len,
                 software=choice.software,
                 fidelity=fidelity,
-            routing=routing,
-            placement=placement,
-            seed=seed,
+                routing=routing,
+                placement=placement,
+                seed=seed,
             )
         )
         if report is not None:

@@ -60,7 +60,8 @@ def step(
     Raises
     ------
     InputError
-        When the fidelity is unknown, the layout is an array or the layout is for another number of GPUs.
+        When the fidelity is unknown, the layout is an array on the graph, or it is for another
+        number of GPUs.
     """
     if fidelity not in FIDELITIES:
         raise InputError(
