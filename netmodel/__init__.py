@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 from netmodel._version import __version__
 
 if TYPE_CHECKING:
-    from netmodel.api import collective, load_cluster, load_model, scale, search, step
+    from netmodel.api import collective, explain, load_cluster, load_model, scale, search, step
     from netmodel.errors import InputError, InputErrors, ModelError, NetmodelError
     from netmodel.plots import (
+        explain_figure,
         fabric_figure,
         plot_efficiency,
         plot_memory,
@@ -29,9 +30,10 @@ if TYPE_CHECKING:
     from netmodel.workload import Model, Strategy
 
 _HOMES = {
-    "api": ("collective", "load_cluster", "load_model", "scale", "search", "step"),
+    "api": ("collective", "explain", "load_cluster", "load_model", "scale", "search", "step"),
     "errors": ("InputError", "InputErrors", "ModelError", "NetmodelError"),
     "plots": (
+        "explain_figure",
         "fabric_figure",
         "plot_efficiency",
         "plot_memory",
@@ -52,6 +54,8 @@ __all__ = [
     "Strategy",
     "__version__",
     "collective",
+    "explain",
+    "explain_figure",
     "fabric_figure",
     "load_cluster",
     "load_model",

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import networkx as nx
 
     from netmodel.studies.collectives_sweep import Sweep
+    from netmodel.studies.explain import Explanation
     from netmodel.studies.scale import Scaling
     from netmodel.studies.search import Search
     from netmodel.topology import Cluster
@@ -107,6 +108,24 @@ def scale(
     return scale_study(
         load_model(model), load_cluster(cluster), list(gpus), request, mode=mode, fidelity=fidelity
     )
+
+
+def explain(
+    model: ModelLike,
+    cluster: ClusterLike,
+    gpus: int | Iterable[int],
+    strategy: Strategy | str | None = None,
+    *,
+    mode: str = "strong",
+    global_batch: int | None = None,
+    seq_len: int | None = None,
+) -> Explanation:
+    """Say why a step takes as long as it does, or what is lost between sizes."""
+    from netmodel.studies.explain import explain as explain_study
+
+    sizes = (gpus,) if isinstance(gpus, int) else tuple(gpus)
+    request = Request(strategy=strategy, global_batch=global_batch, seq_len=seq_len)
+    return explain_study(load_model(model), load_cluster(cluster), sizes, request, mode=mode)
 
 
 def search(

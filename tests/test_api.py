@@ -80,3 +80,9 @@ def test_overrides_reach_the_graph():
     )
     fast, slow = (nm.collective("all_to_all", 1e9, each, 1024).time[0] for each in (free, narrow))
     assert slow > 1.5 * fast
+
+
+def test_an_explanation_is_asked_by_name():
+    found = nm.explain("llama-3.1-8b", "dgx-superpod-h100", 64, "tp=2,global_batch=64")
+    assert sum(found.waterfall.values()) == pytest.approx(found.points[0].step_time, rel=1e-9)
+    assert str(found).startswith(found.summary)

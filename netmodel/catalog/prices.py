@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 
 from netmodel.catalog import table
 from netmodel.catalog.table import Fact
@@ -18,8 +20,9 @@ class Price:
     name, what : str
         Canonical name; what it buys, in words.
     low, typical, high : float
-        [USD] for things, [USD/s] for rentals, [W] for the names that start with ``power-``. Where
-        the source gives one figure all three are equal.
+        [USD] for things, [USD/s] for ``gpu-hour-``, [W] for ``power-`` and ``idle-``, in a paper's
+        own unit for ``relative-``, [s] for ``lifetime``; ``pue`` has none. Where the source gives
+        one figure all three are equal.
     date, region : str
         Month of the figure; country code, or ``any``.
     source : str
@@ -68,3 +71,18 @@ def price(name: str, where: str = "") -> Price:
         source=facts["typical"].source,
         facts=facts,
     )
+
+
+@cache
+def price_list(name: str) -> Mapping[str, str]:
+    """Return which price row a publication's list buys a part at, by part.
+
+    Parts may be catalog names, ``any-host``, ``any-switch``, ``any-cable``, ``TIER-cable`` or
+    ``N-tier-cable``; the rows ``included`` and ``outside`` stand for parts in the price of another
+    and parts that the publication leaves out.
+
+    >>> price_list("isca-table3")["any-switch"]
+    'switch-isca-table3'
+    """
+    with (table.DATA / "price_lists.csv").open(encoding="utf-8", newline="") as lines:
+        return {part: row for of, part, row in csv.reader(lines) if of == name}

@@ -12,12 +12,12 @@ from netmodel.cli.collective import KINDS
 from netmodel.cli.options import output_options
 from netmodel.cli.output import Answer, Table, emit, to_yaml, write_whole
 from netmodel.cli.params import COUNT
-from netmodel.errors import unknown_name
+from netmodel.errors import InputError, unknown_name
 
 if TYPE_CHECKING:
     from netmodel.studies.collectives_calibrate import Calibration
 
-SUBJECTS = ("nccl-tests", "training")
+SUBJECTS = ("nccl-tests", "training", "collectives")
 TIMES = ("launch", "step", "hop")
 WORDS = {
     "launch": "launch and synchronisation of a call",
@@ -31,7 +31,7 @@ WORDS = {
 
 @click.command(no_args_is_help=True)
 @click.argument("subject", metavar="SUBJECT")
-@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("files", nargs=-1, type=click.Path(path_type=Path))
 @click.option(
     "--cluster",
     metavar="NAME|FILE",
@@ -52,8 +52,10 @@ def calibrate(
 ) -> None:
     """Fit a system's own constants to its measurements.
 
-    SUBJECT is nccl-tests (FILES are logs, text or -J JSON) or training (FILES are CSV). With
-    `-o NAME.yaml` the design is written with its constants: a file that --cluster takes.
+    SUBJECT is nccl-tests (FILES are logs, text or -J JSON), training (FILES are CSV) or
+    collectives (one CSV, the packaged one when left out: refits the shipped constants; -o writes
+    their table). With nccl-tests, `-o NAME.yaml` writes the design with its own constants: a file
+    that --cluster takes.
 
     \b
     Example:
@@ -61,6 +63,11 @@ def calibrate(
     """
     if subject not in SUBJECTS:
         raise unknown_name("subject", subject, SUBJECTS, where="netmodel calibrate")
+    if subject == "collectives":
+        _refit(files, as_json=as_json, as_csv=as_csv, outputs=outputs)
+        return
+    if not files:
+        raise InputError(f"no file to calibrate {subject} on", where="netmodel calibrate")
     if subject == "training":
         from netmodel import studies
 
@@ -79,6 +86,40 @@ def calibrate(
     report = found.to_dict()
     answer = Answer(data=report, rows=report["rows"], tables=_tables(found), notes=_notes(report))
     rest = [path for path in outputs if path.suffix.lower() != ".yaml"]
+    emit(answer, as_json=as_json, as_csv=as_csv, outputs=rest)
+
+
+def _refit(files: Sequence[Path], *, as_json: bool, as_csv: bool, outputs: Sequence[Path]) -> None:
+    """Fit the constants of all libraries anew, and say how many numbers that takes."""
+    from netmodel.studies.collectives_fit import write_constants
+    from netmodel.studies.collectives_validate import refit
+
+    found, report = refit(files[0] if files else None)
+    for path in outputs:
+        if path.suffix.lower() == ".csv":
+            write_constants(found, path)
+            click.echo(f"wrote {path}", err=True)
+    answer = Answer(
+        data=report,
+        rows=report["constants"],
+        tables=[
+            Table(
+                title=f"{report['fitted_numbers']} numbers fitted to {report['rows']:,} times",
+                columns=("constant", "shipped", "fitted", "+-"),
+                rows=[
+                    (
+                        each["constant"],
+                        f"{each['shipped']:.4g}",
+                        f"{each['fitted']:.4g}",
+                        f"{100 * each['relative_deviation']:.1f} %",
+                    )
+                    for each in report["constants"]
+                ],
+            )
+        ],
+        notes=[f"Median error {report['median_abs_pct']:.2f} % of the rows fitted."],
+    )
+    rest = [path for path in outputs if path.suffix.lower() != ".csv"]
     emit(answer, as_json=as_json, as_csv=as_csv, outputs=rest)
 
 

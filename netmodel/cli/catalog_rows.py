@@ -8,6 +8,7 @@ from typing import Any
 from netmodel import catalog
 from netmodel.catalog import Fact
 from netmodel.units import (
+    dimension,
     format_bandwidth,
     format_flops,
     format_money,
@@ -165,14 +166,13 @@ def _node(name: str) -> Row:
 def _price(name: str) -> Row:
     row = catalog.price(name)
     unit = row.facts["typical"].unit
-    power = unit.endswith("W")
-    hourly = "/" in unit
-    suffix = "_W" if power else "_usd_per_s" if hourly else "_usd"
+    suffix, write = {
+        "power": ("_W", format_power),
+        "money": ("_usd", format_money),
+        "money_rate": ("_usd_per_s", lambda each: f"${each * 3600:.2f}/h"),
+        "time": ("_s", format_time),
+    }.get(dimension(unit), ("", lambda each: f"{each:.3g}"))
     amounts = (row.low, row.typical, row.high)
-    if power:
-        cells = [format_power(each) for each in amounts]
-    else:
-        cells = [f"${each * 3600:.2f}/h" if hourly else format_money(each) for each in amounts]
     data = {
         "name": name,
         "what": row.what,
@@ -184,7 +184,7 @@ def _price(name: str) -> Row:
         "region": row.region,
         "source": row.source,
     }
-    return data, (name, row.what, *cells, row.date, row.source)
+    return data, (name, row.what, *(write(each) for each in amounts), row.date, row.source)
 
 
 def _model(name: str) -> Row:

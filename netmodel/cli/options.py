@@ -8,7 +8,8 @@ from typing import Any, TypeVar
 
 import click
 
-from netmodel.cli.params import COUNT, GPUS, Output
+from netmodel.cli.params import COUNT, GPUS, TOKENS, Output, Quantity
+from netmodel.units import parse_money_rate
 
 F = TypeVar("F", bound=Callable[..., Any])
 Decorator = Callable[[F], F]
@@ -40,6 +41,22 @@ model_option = click.option(
     metavar="NAME|FILE",
     help="A name of `netmodel list models`, a Hugging Face config.json, or its folder.",
 )
+run_options = _all(
+    click.option(
+        "--model",
+        metavar="NAME|FILE",
+        help="Of the run: a name of `netmodel list models`, a config.json, or its folder.",
+    ),
+    click.option("--tokens", type=TOKENS, metavar="N", help="Length of the run: 14.8T, 300B."),
+    click.option(
+        "--rent",
+        type=Quantity("rent", parse_money_rate),
+        metavar="USD/h",
+        help="Price of one GPU; the catalog's range when left out.",
+    ),
+)
+"""A training run of so many tokens, and what its GPUs cost."""
+
 set_option = click.option(
     "--set",
     "overrides",

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from netmodel.errors import InputError
 
 if TYPE_CHECKING:
     from netmodel.studies.layouts import Request
+    from netmodel.studies.run import Run
     from netmodel.topology import Cluster
     from netmodel.workload import Model
 
@@ -81,6 +82,54 @@ def request(
         seq_len=seq_len,
         precision=precision,
     )
+
+
+def run(
+    cluster: str,
+    gpus: int | None,
+    model: str | None,
+    tokens: float | None,
+    overrides: Sequence[str],
+    layout: Mapping[str, Any],
+    fidelity: str,
+    *,
+    timed: bool = True,
+) -> tuple[Cluster, int, Run | None]:
+    """Load a cluster and its size, and time a training run where a model was named.
+
+    Raises
+    ------
+    InputError
+        When tokens or fields of a model are stated without a model.
+    """
+    from netmodel.studies.run import training_run
+
+    of_cluster, of_model = split_overrides(overrides)
+    fabric = load_cluster(cluster, of_cluster)
+    number = size(fabric, gpus)
+    if model is None:
+        if tokens is not None or of_model:
+            found = "tokens" if tokens is not None else f"the field {of_model[0]!r}"
+            raise InputError(
+                f"{found} of a run without a model", where="--model", remedy="Name a model."
+            )
+        return fabric, number, None
+    if not timed:
+        return fabric, number, None
+    shape = load_model(model, of_model)
+    return fabric, number, training_run(shape, fabric, number, tokens, request(**layout), fidelity)
+
+
+def state(
+    cluster: Cluster, model: str | None, overrides: Sequence[str], timed: Run | None
+) -> float:
+    """Return the bytes of one checkpoint of a model, as the cluster's software stores it."""
+    from netmodel.studies.run import state_bytes
+
+    if timed is not None:
+        return timed.state
+    assert model is not None
+    return state_bytes(load_model(model, split_overrides(overrides)[1]), cluster)
 
 
 def size(cluster: Cluster, gpus: int | None) -> int:

@@ -18,6 +18,7 @@ from netmodel.cli.options import (
     set_option,
 )
 from netmodel.cli.output import Answer, Table, emit, write_whole
+from netmodel.cli.params import PICTURES, Output
 from netmodel.units import format_size, format_time
 
 if TYPE_CHECKING:
@@ -41,9 +42,12 @@ NEGLIGIBLE = 1e-5
 @set_option
 @click.option(
     "--trace",
-    type=click.Path(dir_okay=False, path_type=Path),
-    metavar="FILE.json",
-    help="Write the pipeline's timeline in Chrome's trace format (opens in Perfetto).",
+    "traces",
+    multiple=True,
+    type=Output(suffixes=(".json", *PICTURES)),
+    metavar="FILE",
+    help="Write the timeline of the step: .json in Chrome's trace format (opens in Perfetto), "
+    ".png, .svg or .pdf as a picture. Repeatable.",
 )
 @output_options()
 def step(
@@ -55,7 +59,7 @@ def step(
     placement: str | tuple[str, ...],
     seed: int,
     overrides: Sequence[str],
-    trace: Path | None,
+    traces: Sequence[Path],
     as_json: bool,
     as_csv: bool,
     outputs: Sequence[Any],
@@ -96,17 +100,19 @@ def step(
         notes=notes(done, choice),
         figure=lambda: _figure(done, shape, fabric, choice),
     )
-    if trace is not None:
-        _write_trace(trace, shape, fabric, size, choice)
+    if traces:
+        _write_traces(traces, shape, fabric, size, choice)
     emit(answer, as_json=as_json, as_csv=as_csv, outputs=outputs)
 
 
-def _write_trace(path: Path, model: Model, cluster: Cluster, gpus: int, choice: Choice) -> None:
-    """Play the step through and write its timeline."""
-    from netmodel.training.replay import replay
-    from netmodel.training.timeline import trace_json
+def _write_traces(
+    paths: Sequence[Path], model: Model, cluster: Cluster, gpus: int, choice: Choice
+) -> None:
+    """Simulate the step and write its timeline in the format of each suffix."""
+    from netmodel.studies.layouts import layout_text
+    from netmodel.training.trace import trace
 
-    timeline, activities = replay(
+    made = trace(
         model,
         cluster,
         choice.strategy,
@@ -114,8 +120,20 @@ def _write_trace(path: Path, model: Model, cluster: Cluster, gpus: int, choice: 
         seq_len=choice.seq_len,
         software=choice.software,
     )
-    write_whole(path, trace_json(timeline, activities).encode())
-    click.echo(f"wrote {path}", err=True)
+    for path in paths:
+        if path.suffix.lower() == ".json":
+            content = made.to_json().encode()
+        else:
+            from netmodel.plots import picture
+            from netmodel.plots.gantt import gantt_figure
+
+            setting = (
+                f"Model {model.name} on {gpus:,} GPUs of {cluster.name}. "
+                f"Layout {layout_text(choice.strategy)}. Simulated."
+            )
+            content = picture(gantt_figure(made.timeline, setting=setting), path.suffix)
+        write_whole(path, content)
+        click.echo(f"wrote {path}", err=True)
 
 
 def row(done: Step) -> dict[str, Any]:

@@ -122,7 +122,8 @@ class Laid:
     def messages(self) -> int:
         """Messages between ranks, exchanges written out."""
         members = [each.members for each in self.traffic.exchanges]
-        return len(self.traffic.size) + sum(m.size * (m.shape[1] - 1) for m in members)
+        exchanged: int = sum(m.size * (m.shape[1] - 1) for m in members)
+        return len(self.traffic.size) + exchanged
 
     def _flows(self) -> Streams:
         """Return the flows of all messages and switches; of what keeps one pace, one a group."""

@@ -182,7 +182,8 @@ def _tier_rate(kind: str, group: Group, library: Library, tier: int) -> Any:
         return group.uniform[tier] / loss
     rate = group.bandwidth[tier]
     if kind in ("all_gather", "reduce_scatter"):
-        return rate * choose(rate >= library.gather_from, library.gather, 1.0)
+        most = library.gather_from * library.gather  # a slower NIC is never the faster one
+        return choose(rate >= library.gather_from, rate * library.gather, smaller(rate, most))
     return rate
 
 

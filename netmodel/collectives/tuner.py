@@ -112,11 +112,35 @@ GRID = 2.0 ** (np.arange(0, 37 * 4 + 1) / 4)
 def windows(
     kind: str, group: Group, tuner: Tuner, candidates: tuple[tuple[str, str, Any], ...]
 ) -> Windows:
-    """Find between which sizes NCCL picks each candidate (algorithm, protocol, where usable)."""
-    plain_counts = all(type(each) in PLAIN for each in (group.ranks, group.local, group.units))
-    if plain_counts and all(where is True for _, _, where in candidates):
-        return _windows_once(kind, group.ranks, group.local, group.units, tuner, candidates)
-    return _windows(kind, group, tuner, candidates)
+    """Find between which sizes NCCL picks each candidate (algorithm, protocol, where usable).
+
+    What is usable, and so the windows, follows from the counts of a group: of many groups, each
+    combination is looked at once.
+    """
+    counts = (group.ranks, group.local, group.units)
+    if all(type(each) in PLAIN for each in counts):
+        if all(where is True for _, _, where in candidates):
+            return _windows_once(kind, group.ranks, group.local, group.units, tuner, candidates)
+        return _windows(kind, group, tuner, candidates)
+    shape = np.broadcast_shapes(*(np.shape(each) for each in counts))
+    columns = np.stack([np.broadcast_to(each, shape).ravel() for each in counts])
+    if columns.dtype.kind != "i":
+        return _windows(kind, group, tuner, candidates)
+    different, first, back = np.unique(
+        (columns[0] * BASE + columns[1]) * BASE + columns[2], return_index=True, return_inverse=True
+    )
+    if 2 * len(different) > columns.shape[1]:
+        return _windows(kind, group, tuner, candidates)
+    few = tuple(
+        (name, proto, np.broadcast_to(where, shape).ravel()[first])
+        for name, proto, where in candidates
+    )
+    found = _windows(kind, counted(*columns[:, first]), tuner, few)
+    return tuple((low[back].reshape(shape), high[back].reshape(shape)) for low, high in found)
+
+
+BASE = 2**21
+"""Above any count of ranks: three counts are one whole number."""
 
 
 @lru_cache(maxsize=4096)

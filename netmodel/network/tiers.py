@@ -129,7 +129,9 @@ def _met(
 ) -> tuple[Any, ...]:
     """Limit each bandwidth to the cables towards the other members."""
     return tuple(
-        b if p == float("inf") else np.minimum(b, p * (np.maximum(m, 2) - 1))
+        b
+        if isinstance(p, float) and p == float("inf")
+        else np.minimum(b, p * (np.maximum(m, 2) - 1))
         for b, p, m in zip(bandwidth, peer, members, strict=True)
     )
 

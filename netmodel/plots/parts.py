@@ -52,7 +52,7 @@ FAMILIES = (
     Family("pipeline sends", frozenset({"pp"}), "#8c510a", "#8c510a", "...."),
     Family("data parallel", frozenset({"dp", "edp"}), ORANGE, "#b87f00", "////"),
     Family("overlap cost", frozenset({"interference"}), "#9e9ac8", "#6a64a4"),
-    Family("bubble", frozenset({"bubble"}), GREY, SOFT),
+    Family("bubble", frozenset({"bubble", "imbalance"}), GREY, SOFT),
     Family("other", frozenset({"optimizer", "launch", "overhead", "stragglers"}), GREEN, GREEN),
 )
 """In the order in which they are stacked, from the ground up."""

@@ -6,15 +6,18 @@ A part without a published price or power leaves the sum open (None): nothing is
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from netmodel import catalog
+from netmodel.catalog.cabling import medium, usual_length
 from netmodel.catalog.table import aliases, key
 from netmodel.graph import SWITCH_KINDS, Wiring
+from netmodel.studies.amounts import Range, exactly, priced, total
+from netmodel.studies.price_list import PriceList, Quote
 
 if TYPE_CHECKING:
     from netmodel.topology import Cluster
@@ -29,61 +32,153 @@ class Line:
 
     Attributes
     ----------
-    item : str
+    item, part, kind : str
+        In words; catalog name; ``host``, ``switch`` or ``cable``.
     count : int
-    price, power : float or None
-        Of one [USD], [W]; None where none was published.
-    source : str
-        Of the price, with its date; empty without one.
-    network : bool
-        Whether the part belongs to the network, not to a host.
+    unit : Range or None
+        Price of one [USD]; None where none was published.
+    power : float or None
+        Rated, of one [W].
+    load : Range or None
+        Drawn by one at work [W].
+    idle : float or None
+        Drawn by one without work, at most [W].
+    row, source, date : str
+        Of the price: catalog row, who published it, month. Empty without one.
+    tier, medium : str
+        Of a cable.
+    length : float or None
+        Of a cable [m].
     """
 
     item: str
+    part: str
+    kind: str
     count: int
-    price: float | None
-    power: float | None
-    source: str
-    network: bool
+    unit: Range | None
+    power: float | None = None
+    load: Range | None = None
+    idle: float | None = None
+    row: str = ""
+    source: str = ""
+    date: str = ""
+    counted: bool = True
+    tier: str = ""
+    medium: str = ""
+    length: float | None = None
+
+    @property
+    def network(self) -> bool:
+        """Whether the part belongs to the network, not to a host."""
+        return self.kind != "host"
+
+    @property
+    def price(self) -> float | None:
+        """Typical price of one [USD]; None where none was published."""
+        return self.unit.typical if self.unit else None
+
+    @property
+    def sum(self) -> Range | None:
+        """Price of all of them [USD]."""
+        return self.unit * self.count if self.unit else None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the line with units in the keys."""
+        unit = self.unit
         return {
             "item": self.item,
+            "kind": self.kind,
+            "tier": self.tier,
+            "medium": self.medium,
+            "length_m": self.length,
             "count": self.count,
             "price_usd": self.price,
+            "price_low_usd": unit.low if unit else None,
+            "price_high_usd": unit.high if unit else None,
+            "sum_usd": self.sum.typical if self.sum else None,
             "power_W": self.power,
+            "price_row": self.row,
             "source": self.source,
+            "date": self.date,
         }
 
 
 @dataclass(frozen=True, slots=True)
 class Bill:
-    """All parts of a fabric."""
+    """All parts of a fabric.
+
+    Attributes
+    ----------
+    lines : tuple of Line
+        What is bought.
+    inside : mapping of str to int
+        What comes with the hosts: accelerators, NICs, NVSwitch chips, by catalog name.
+    gpu_price : Quote
+        Of one accelerator alone, for the share of the GPUs' price.
+    gpus : int
+        Accelerators.
+    """
 
     lines: tuple[Line, ...]
+    inside: Mapping[str, int] = field(default_factory=dict)
+    gpu_price: Quote = field(default_factory=Quote)
+    gpus: int = 0
+
+    @property
+    def counted(self) -> tuple[Line, ...]:
+        """Lines that the price list adds up."""
+        return tuple(line for line in self.lines if line.counted)
+
+    @property
+    def purchase(self) -> Range | None:
+        """Price of everything [USD]; None where a price is missing."""
+        return total(line.sum for line in self.counted)
+
+    @property
+    def network_purchase(self) -> Range | None:
+        """Price of switches and cables [USD]; None where a price is missing."""
+        return total(line.sum for line in self.counted if line.network)
+
+    @property
+    def hosts_purchase(self) -> Range | None:
+        """Price of the hosts [USD]; None where a price is missing."""
+        hosts = [line for line in self.counted if not line.network]
+        return total(line.sum for line in hosts) if hosts else None
+
+    @property
+    def network_share(self) -> Range | None:
+        """Network over hosts plus network."""
+        network, hosts = self.network_purchase, self.hosts_purchase
+        return network.share_with(hosts) if network and hosts else None
+
+    @property
+    def network_over_gpus(self) -> Range | None:
+        """Network over the price of the GPUs alone."""
+        network, each = self.network_purchase, self.gpu_price.price
+        return network / (each * self.gpus) if network and each else None
 
     @property
     def total(self) -> float | None:
-        """Price of everything [USD]; None where a price is missing."""
-        return _sum((line.price, line.count) for line in self.lines)
+        """Typical price of everything [USD]; None where a price is missing."""
+        return self.purchase.typical if self.purchase else None
 
     @property
     def network(self) -> float | None:
-        """Price of switches and cables [USD]; None where a price is missing."""
-        return _sum((line.price, line.count) for line in self.lines if line.network)
+        """Typical price of switches and cables [USD]; None where a price is missing."""
+        return self.network_purchase.typical if self.network_purchase else None
 
     @property
     def power(self) -> float | None:
         """Rated power of hosts and switches [W]; None where one was not published."""
-        return _sum(
-            (line.power, line.count) for line in self.lines if not line.item.endswith("cable")
-        )
+        devices = [line for line in self.lines if line.kind != "cable"]
+        if any(line.power is None for line in devices):
+            return None
+        return self.known_power
 
     @property
     def known_price(self) -> float:
-        """Price of the parts that have one [USD]."""
-        return sum(line.price * line.count for line in self.lines if line.price is not None)
+        """Typical price of the parts that have one [USD]."""
+        return sum(line.sum.typical for line in self.counted if line.sum)
 
     @property
     def known_power(self) -> float:
@@ -91,23 +186,38 @@ class Bill:
         return sum(line.power * line.count for line in self.lines if line.power is not None)
 
     @property
+    def load(self) -> Range | None:
+        """Drawn by all parts with a published figure at work [W]; None where no host has one."""
+        if any(line.load is None for line in self.lines if line.kind == "host"):
+            return None
+        return total(line.load * line.count for line in self.lines if line.load)
+
+    @property
+    def idle(self) -> float | None:
+        """Drawn without work, at most [W]; None where a host has no figure."""
+        if any(line.idle is None for line in self.lines if line.kind == "host"):
+            return None
+        return sum(line.idle * line.count for line in self.lines if line.idle is not None)
+
+    @property
     def notes(self) -> tuple[str, ...]:
         """Which parts have no published price."""
-        missing = [line.item for line in self.lines if line.price is None]
+        missing = [line.item for line in self.counted if line.unit is None]
         return (f"no published price for {', '.join(missing)}",) if missing else ()
 
-
-def _sum(parts: Iterable[tuple[float | None, int]]) -> float | None:
-    """Sum of each times its count; None where one is missing."""
-    total = 0.0
-    for each, count in parts:
-        if each is None:
-            return None
-        total += each * count
-    return total
+    @property
+    def power_notes(self) -> tuple[str, ...]:
+        """Which parts have no published power, and are left out of it."""
+        missing = [line.item for line in self.lines if line.power is None]
+        return (f"no published power for {', '.join(missing)}",) if missing else ()
 
 
-def bill(cluster: Cluster, wiring: Wiring) -> Bill:
+def bill(
+    cluster: Cluster,
+    wiring: Wiring,
+    prices: PriceList | None = None,
+    lengths: Mapping[str, float] | None = None,
+) -> Bill:
     """List hosts, switches and fabric cables with what each costs and draws.
 
     Parameters
@@ -116,23 +226,60 @@ def bill(cluster: Cluster, wiring: Wiring) -> Bill:
         Says what its hosts are.
     wiring : Wiring
         Of the size that is asked for.
+    prices : PriceList, optional
+        Each part at its own published price when left out.
+    lengths : mapping of str to float, optional
+        Length of a cable by tier [m]; usual ones where left out.
     """
-    lines = [*_hosts(cluster, wiring), *_switches(wiring), *_cables(wiring)]
-    return Bill(tuple(lines))
-
-
-def _line(part: str, item: str, count: int, power: float | None, *, network: bool) -> Line:
-    """Price one kind of part by its catalog name."""
-    if key(part) not in aliases("prices"):
-        return Line(item=item, count=count, price=None, power=power, source="", network=network)
-    price = catalog.price(part)
-    source = f"{price.source} ({price.date})"
-    return Line(
-        item=item, count=count, price=price.typical, power=power, source=source, network=network
+    prices = prices or PriceList()
+    lines = [
+        *_hosts(cluster, wiring, prices),
+        *_switches(wiring, prices),
+        *_cables(wiring, prices, lengths or {}),
+    ]
+    return Bill(
+        tuple(lines), _inside(wiring), prices.quote([cluster.accelerator.name]), len(wiring.gpus)
     )
 
 
-def _hosts(cluster: Cluster, wiring: Wiring) -> list[Line]:
+def tally(counts: Mapping[str, int]) -> Bill:
+    """Return the bill of so many of each price row; rows of nodes are hosts, others the network.
+
+    >>> tally({"switch-isca-table3": 96, "link-isca-table3": 2048}).total
+    8998144.0
+    """
+    lines = []
+    for name, count in counts.items():
+        price = catalog.price(name)
+        lines.append(
+            Line(
+                item=price.what,
+                part=price.name,
+                kind="host" if "node" in price.name.split("-") else "switch",
+                count=count,
+                unit=priced(price),
+                row=price.name,
+                source=price.source,
+                date=price.date,
+            )
+        )
+    return Bill(tuple(lines))
+
+
+def _line(quote: Quote, **fields: Any) -> Line:
+    """Put a price to a part; the source says the date too."""
+    source = f"{quote.source} ({quote.date})" if quote.date else quote.source
+    return Line(
+        unit=quote.price,
+        row=quote.row,
+        source=source,
+        date=quote.date,
+        counted=quote.counted,
+        **fields,
+    )
+
+
+def _hosts(cluster: Cluster, wiring: Wiring, prices: PriceList) -> Iterable[Line]:
     """Hosts by kind, counted from the GPUs that the graph holds."""
     node = wiring.attribute("node", -1.0)
     counts: Counter[str] = Counter()
@@ -140,41 +287,93 @@ def _hosts(cluster: Cluster, wiring: Wiring) -> list[Line]:
         if block.kind == "gpu":
             name = str(block.attributes.get("accelerator", ""))
             counts[name] += len(np.unique(node[start : start + block.size]))
-    lines = []
     for host in cluster.hosts:
         count = counts.pop(host.accelerator, 0)
-        if count:
-            power = catalog.node(host.name).power if key(host.name) in aliases("nodes") else None
-            lines.append(_line(host.name, f"{host.name} host", count, power, network=False))
-    return lines
+        if not count:
+            continue
+        rated = catalog.node(host.name).power if key(host.name) in aliases("nodes") else None
+        yield _line(
+            prices.quote([host.name, "any-host"]),
+            item=f"{host.name} host",
+            part=host.name,
+            kind="host",
+            count=count,
+            power=rated,
+            load=_load(host.name, rated),
+            idle=_idle(host.accelerator, host.gpus, rated),
+        )
 
 
-def _switches(wiring: Wiring) -> list[Line]:
+def _load(name: str, rated: float | None) -> Range | None:
+    """Power of a host at work [W]: its own row, else as rated."""
+    if key(f"power-{name}") in aliases("prices"):
+        return priced(catalog.price(f"power-{name}"))
+    return exactly(rated) if rated is not None else None
+
+
+def _idle(accelerator: str, gpus: int, rated: float | None) -> float | None:
+    """Power of a host without work, at most [W]: idle accelerators, all else as rated."""
+    full, name = catalog.accelerator(accelerator).power, f"idle-gpu-{accelerator}"
+    if rated is None or full is None or key(name) not in aliases("prices"):
+        return None
+    return rated - gpus * (full - catalog.price(name).typical)
+
+
+def _switches(wiring: Wiring, prices: PriceList) -> Iterable[Line]:
     """Switches by catalog row."""
     counts: Counter[str] = Counter()
     for block in wiring.blocks:
         if block.kind in SWITCH_KINDS:
             counts[str(block.attributes.get("model", block.kind))] += block.size
-    return [
-        _line(
-            name,
-            f"{name} switch",
-            count,
-            catalog.switch(name).power if key(name) in aliases("switches") else None,
-            network=True,
+    for name, count in counts.items():
+        power = catalog.switch(name).power if key(name) in aliases("switches") else None
+        yield _line(
+            prices.quote([name, "any-switch"]),
+            item=f"{name} switch",
+            part=name,
+            kind="switch",
+            count=count,
+            power=power,
+            load=exactly(power) if power is not None else None,
+            idle=power,
         )
-        for name, count in counts.items()
-    ]
 
 
-def _cables(wiring: Wiring) -> list[Line]:
+def _cables(wiring: Wiring, prices: PriceList, lengths: Mapping[str, float]) -> Iterable[Line]:
     """Cables of the network by catalog row and tier."""
     counts: Counter[tuple[str, str]] = Counter()
     for group in wiring.cables:
         if group.tier in FABRIC_TIERS:
             number = np.broadcast_to(group.cables, group.a.shape).sum()
             counts[group.link, group.tier] += int(number)
-    return [
-        _line(link, f"{tier} {link} cable", count, None, network=True)
-        for (link, tier), count in counts.items()
-    ]
+    depth = len({tier for _, tier in counts})
+    for (link, tier), count in counts.items():
+        length = lengths.get(tier, usual_length(tier))
+        made_of = medium(link, length) if length is not None else None
+        power = None
+        if made_of is not None:
+            other = made_of.nic_end if tier == "host-leaf" else made_of.switch_end
+            power = made_of.switch_end + other
+        yield _line(
+            prices.quote([link, f"{tier}-cable", f"{depth}-tier-cable", "any-cable"]),
+            item=f"{tier} {link} cable",
+            part=link,
+            kind="cable",
+            count=count,
+            power=power,
+            load=exactly(power) if power is not None else None,
+            idle=power,
+            tier=tier,
+            medium=made_of.name if made_of else "",
+            length=length,
+        )
+
+
+def _inside(wiring: Wiring) -> dict[str, int]:
+    """Count what comes with the hosts, by catalog name."""
+    counts: Counter[str] = Counter()
+    for block in wiring.blocks:
+        name = block.attributes.get("accelerator") or block.attributes.get("model")
+        if block.kind in ("gpu", "nic", "nvswitch") and isinstance(name, str):
+            counts[name] += block.size
+    return dict(counts)

@@ -159,10 +159,9 @@ def _case(row: Mapping[str, str], series: str) -> Case:
         raise InputError("nodes, GPUs, bytes and time must be above zero", where=row["id"])
     notes = (row.get("notes") or "").lower()
     hint = row["algo_hint"].strip().lower()
-    nic = row["nic_GBps_per_gpu"].strip()
-    many_domains = nodes > 1 and not _one_rack(row["intra_link"], nodes * per_node)
-    if many_domains and not nic:
-        raise InputError("several nodes need a NIC rate", where="nic_GBps_per_gpu")
+    nic = nic_bandwidth(
+        row["nic_GBps_per_gpu"], row["inter_link"], per_node, accelerator.generation
+    )
     return Case(
         id=row["id"],
         series=series,
@@ -176,7 +175,7 @@ def _case(row: Mapping[str, str], series: str) -> Case:
         inter_link=row["inter_link"],
         launcher=launcher(notes, accelerator.generation),
         in_network="sharp" in hint,
-        tiers=_tiers(row["gpu"], row["intra_link"], nodes, per_node, float(nic or 0) * 1e9),
+        tiers=_tiers(row["gpu"], row["intra_link"], nodes, per_node, nic),
         ranks=nodes * per_node,
         nodes=nodes,
         flagged="degraded" in notes or "jitter" in notes,
@@ -204,8 +203,26 @@ def _rack_size(intra_link: str) -> int:
     return int(found.group(1)) if found else 0
 
 
-def _one_rack(intra_link: str, ranks: int) -> bool:
-    return ranks <= _rack_size(intra_link)
+USUAL_NIC = {"pascal": "InfiniBand-EDR", "volta": "InfiniBand-EDR", "ampere": "InfiniBand-HDR"}
+"""NIC of one GPU where a row tells no rate: what DGX systems of that generation have."""
+
+
+def nic_bandwidth(stated: str, inter_link: str, per_node: int, generation: str) -> float:
+    """NIC rate of one GPU [B/s]: its column, else the link's words, else the usual one.
+
+    >>> nic_bandwidth("", "8x2x400G RoCE per node", 8, "blackwell") / 1e9
+    100.0
+    >>> nic_bandwidth("12.5", "4x200G TCPX", 8, "hopper") / 1e9
+    12.5
+    """
+    if stated.strip():
+        return float(stated) * 1e9
+    words = re.search(r"((?:\d+\s?x\s?)*)(\d{2,4})\s?g", inter_link.lower())
+    if words:
+        count = math.prod(int(each) for each in re.findall(r"\d+", words.group(1)))
+        shared = per_node if words.group(1) else 1
+        return count * int(words.group(2)) * 1e9 / 8 / shared
+    return catalog.link(USUAL_NIC.get(generation, "InfiniBand-NDR")).bandwidth
 
 
 @lru_cache(maxsize=1024)

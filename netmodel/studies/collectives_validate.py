@@ -12,9 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from netmodel.collectives import Operation, library, time
-from netmodel.collectives.library import Table, constants
+from netmodel.collectives.library import constants
 from netmodel.studies.collectives_data import MEASURED, Case, read_cases
-from netmodel.studies.collectives_fit import Problem, fit, parameters
+from netmodel.studies.collectives_fit import Fit, Problem, fit, parameters
 from netmodel.studies.residuals import Residual, summary
 
 FIT_ROWS = MEASURED.with_name("collectives_fit_rows.csv")
@@ -130,11 +130,34 @@ def _fitted_rows() -> frozenset[tuple[str, float]]:
     )
 
 
-def calibrated(cases: Sequence[Case], table: Table | None = None) -> Any:
-    """Fit all free constants to the usable cases; see :class:`collectives_fit.Fit`."""
-    shipped = constants() if table is None else table
+def refit(path: Path | str | None = None) -> tuple[Fit, dict[str, Any]]:
+    """Fit all free constants to a CSV of measurements, as the shipped ones were.
+
+    Returns
+    -------
+    tuple
+        The fit, and what ``netmodel calibrate collectives`` prints of it.
+    """
+    cases, _ = read_cases(path)
+    shipped, free = constants(), parameters()
     problem = Problem(cases, shipped)
-    return fit(problem, shipped, parameters(), used=usable_rows(cases))
+    used = usable_rows(cases)
+    found = fit(problem, shipped, free, used=used)
+    errors = np.abs(problem.times(found.table) / problem.measured - 1.0)[used]
+    return found, {
+        "fitted_numbers": found.parameters,
+        "rows": found.rows,
+        "median_abs_pct": float(100 * np.median(errors)),
+        "constants": [
+            {
+                "constant": "/".join(each.rows[0]),
+                "shipped": shipped[each.rows[0]],
+                "fitted": found.table[each.rows[0]],
+                "relative_deviation": found.deviation[each.rows[0]],
+            }
+            for each in free
+        ],
+    }
 
 
 def _held_out(cases: Sequence[Case]) -> npt.NDArray[np.float64]:

@@ -90,8 +90,14 @@ def choose(
     cluster: Cluster,
     gpus: int,
     request: Request,
+    near: Strategy | None = None,
 ) -> Choice:
     """Return the layout that a question on so many GPUs is about.
+
+    Parameters
+    ----------
+    near : Strategy, optional
+        The best of another size: it makes a search shorter.
 
     Raises
     ------
@@ -110,12 +116,12 @@ def choose(
     seq_len = request.seq_len or (published.seq_len if published else DEFAULT_SEQ_LEN)
     if asked is None and published is not None:
         try:
-            return _published_layout(model, cluster, gpus, published, request, seq_len)
+            return published_choice(model, cluster, gpus, published, request, seq_len)
         except InputError as error:
             return _adapted_layout(
                 model, cluster, gpus, published, request, seq_len, error.found.split(" (")[0]
             )
-    return _found_layout(model, cluster, gpus, request, published, seq_len)
+    return _found_layout(model, cluster, gpus, request, published, seq_len, near)
 
 
 def _software(cluster: Cluster, published: Layout | None = None) -> Software:
@@ -222,7 +228,7 @@ def _batch(
     return batch, f"global batch of {batch:,} sequences {origin}"
 
 
-def _published_layout(
+def published_choice(
     model: Model, cluster: Cluster, gpus: int, published: Layout, request: Request, seq_len: int
 ) -> Choice:
     """Return the published layout at this size, if it is possible there.
@@ -276,6 +282,7 @@ def _adapted_layout(
             fixed=kept,
             software=software,
             top=1,
+            exhaustive=False,
         ).best[0]
     except ModelError:
         return replace(_found_layout(model, cluster, gpus, request, published, seq_len), why=why)
@@ -296,6 +303,7 @@ def _found_layout(
     request: Request,
     published: Layout | None,
     seq_len: int,
+    near: Strategy | None = None,
 ) -> Choice:
     """Return the best layout that divides and fits."""
     known = parse_fields(published.strategy) if published else {}
@@ -313,6 +321,8 @@ def _found_layout(
         precision=request.precision or known.get("precision", "bf16"),
         fixed={"micro_batch": request.micro_batch} if request.micro_batch else None,
         top=1,
+        exhaustive=False,
+        near=near,
     ).best[0]
     return Choice(strategy=best.strategy, seq_len=seq_len, origin="search", note=note)
 

@@ -219,7 +219,8 @@ def scale(
     points: list[Step] = []
     for size in sizes:
         asked = request if mode == "strong" else _grown(model, cluster, size, sizes[0], request)
-        choice = choose(model, cluster, size, asked)
+        near = choices[-1].strategy if choices else None
+        choice = choose(model, cluster, size, asked, near)
         choices.append(choice)
         points.append(
             step(

@@ -1,37 +1,36 @@
 """The best parallel layouts of a model on a cluster: enumerate, drop what cannot be, rank.
 
-Numbers of a layout are arrays, one element a candidate, under each choice of the settings that are
-words (schedule, recompute). Divisibility and memory drop most of them at once; the rest are timed
-in one call and ranked by step time.
+What is enumerated stands in :mod:`~netmodel.studies.search_space`. Divisibility and memory drop
+most of it at once; all that is left is timed as arrays (:mod:`~netmodel.studies.search_tables`), so
+the ranking, the front of step time against memory and the share of layouts that are faster than a
+given one are exact.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from itertools import product
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
-from netmodel.errors import ModelError
-from netmodel.graph import IntArray
+from netmodel.errors import ModelError, unknown_name
+from netmodel.graph import FloatArray
+from netmodel.studies.search_rank import Ranking, fastest, front
+from netmodel.studies.search_run import every, promising
+from netmodel.studies.search_space import VARIED, space
+from netmodel.studies.search_tables import Evaluator
+from netmodel.studies.search_why import Why, why
 from netmodel.training import step
 from netmodel.training.frameworks import Software, software_of
 from netmodel.training.step import tiers_of
-from netmodel.units import format_size
-from netmodel.workload import Model, Strategy, memory, possible
+from netmodel.units import format_size, format_time
+from netmodel.workload import Model, Strategy, memory
 
 if TYPE_CHECKING:
     from netmodel.topology import Cluster
     from netmodel.training import Step
 
-BoolArray = npt.NDArray[np.bool_]
-
-SCHEDULES = ("1f1b", "interleaved", "zb-h1", "zb-v", "dualpipe")
-MICRO_BATCHES = (1, 2, 4, 8)
-VIRTUAL = (2, 3, 4, 5, 6, 8, 10, 12)
 HABITS = (
     "sequence_parallel",
     "overlap_dp",
@@ -42,8 +41,19 @@ HABITS = (
 )
 """Settings of the framework that a search does not change."""
 
-WORDS: tuple[str, ...] = ("schedule", "recompute")
-NUMBERS = ("tp", "pp", "dp", "ep", "vpp", "micro_batch", "zero")
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Point:
+    """One layout on the front: step time [s] and memory of the fullest GPU [B]."""
+
+    step_time: float
+    memory: float
+    strategy: Strategy
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON object, SI units in the keys."""
+        fields = {name: getattr(self.strategy, name) for name in Strategy.__slots__}
+        return {"step_time_s": self.step_time, "memory_B": self.memory, "strategy": fields}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,11 +68,33 @@ class Search:
         The same.
     best : tuple of Step
         The fastest first.
+    pareto : tuple of Point
+        Layouts that no other beats in both step time and memory, the fastest first.
+    why : tuple of Why
+        What separates each of the others from the best.
+    times, needs : array
+        Step time [s] and memory [B] of every layout that was evaluated.
     """
 
     evaluated: int
     feasible: int
     best: tuple[Step, ...]
+    pareto: tuple[Point, ...] = ()
+    why: tuple[Why, ...] = ()
+    times: FloatArray = field(repr=False, compare=False)
+    needs: FloatArray = field(repr=False, compare=False)
+
+    def faster(self, seconds: float) -> float:
+        """Return the share of evaluated layouts that are faster than a step time [s]."""
+        return float(np.mean(self.times < seconds))
+
+    def __str__(self) -> str:
+        """Print the best, and why the others are slower."""
+        from netmodel.studies.layouts import layout_text
+
+        first = self.best[0]
+        lines = [f"{self.evaluated:,} layouts; the best takes {format_time(first.step_time)}"]
+        return "\n".join([*lines, f"  {layout_text(first.strategy)}", *map(str, self.why)])
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON object of ``netmodel search``, without the time it took."""
@@ -70,6 +102,8 @@ class Search:
             "evaluated": self.evaluated,
             "feasible": self.feasible,
             "best": [each.to_dict() for each in self.best],
+            "pareto": [each.to_dict() for each in self.pareto],
+            "why": [each.to_dict() for each in self.why],
         }
 
 
@@ -85,6 +119,8 @@ def search(
     software: Software | None = None,
     fidelity: str = "closed",
     top: int = 10,
+    exhaustive: bool = True,
+    near: Strategy | None = None,
 ) -> Search:
     """Rank the layouts of a model by step time.
 
@@ -93,145 +129,91 @@ def search(
     seq_len, global_batch : int
         Tokens in one sequence; sequences in one step.
     fixed : mapping, optional
-        Fields of the strategy that are not searched: ``{"pp": 16, "zero": 1}``.
+        Fields of the strategy that are not searched, ``{"pp": 16, "zero": 1}``; a tuple leaves a
+        choice.
     software : Software, optional
         Framework; the cluster's own when left out.
     top : int
         How many to return.
+    exhaustive : bool
+        Whether every layout that divides and fits is timed. If not, those that a bound proves to
+        be slower than the best are left out, and with them the front: the best are the same.
+    near : Strategy, optional
+        A layout that may be good, as that of another size: where it divides and fits, and only the
+        best is asked for, more is left out.
 
     Raises
     ------
     ModelError
         When no layout divides and fits, saying what comes closest.
     """
-    fixed = dict(fixed or {})
+    stated = dict(fixed or {})
     software = software_of(software, cluster.software or {})
     habits = {name: software.defaults[name] for name in HABITS}
     if model.moe is not None:
         habits["overlap_ep"] = True
-    words: dict[str, Any] = {
-        name: fixed.pop(name) for name in ("schedule", "recompute") if name in fixed
-    }
-    numbers = {name: fixed.pop(name) for name in NUMBERS if name in fixed}
-    base = replace(Strategy(global_batch=global_batch, precision=precision, **habits), **fixed)
-    grid = _grid(model, cluster, gpus, base.cp, numbers)
-    capacity = float(cluster.accelerator.memory)
-    ranked: list[tuple[float, str, Strategy]] = []
-    evaluated, least = 0, np.inf
-    for schedule, recompute in product(
-        _choices(words, "schedule", SCHEDULES),
-        _choices(words, "recompute", _recomputes(model, software)),
-    ):
-        tried = replace(base, schedule=schedule, recompute=recompute)
-        candidates = _divide(model, gpus, seq_len, tried, grid)
-        if not len(candidates.tp):
-            continue
-        need = memory(model, candidates, seq_len, software.recipe)["total"]
-        least = min(least, float(np.min(need)))
-        candidates = _take(candidates, np.broadcast_to(need, candidates.tp.shape) <= capacity)
-        if not len(candidates.tp):
-            continue
-        evaluated += len(candidates.tp)
-        seconds = step(
-            model, cluster, candidates, gpus=gpus, seq_len=seq_len, software=software
-        ).step_time
-        order = np.argsort(seconds, kind="stable")[:top]
-        found = [_pick(candidates, int(i)) for i in order]
-        ranked += [
-            (float(seconds[i]), str(each), each) for i, each in zip(order, found, strict=True)
-        ]
-    if not ranked:
+    for name in stated:
+        if name not in Strategy.__slots__:
+            raise unknown_name("field", name, Strategy.__slots__, where="fixed")
+    varied = {name: stated.pop(name) for name in VARIED if name in stated}
+    base = replace(Strategy(global_batch=global_batch, precision=precision, **habits), **stated)
+    fabric = tiers_of(cluster, gpus)
+    domain, flash = int(fabric.unit[0]), software.recipe.flash
+    room = space(model, gpus, seq_len, base, domain, varied, flash=flash)
+    evaluator = Evaluator.of(model, room, software, cluster.accelerator, fabric)
+    ranking = Ranking(float(cluster.accelerator.memory))
+    if exhaustive:
+        least = every(evaluator, ranking)
+    else:
+        known = _known(evaluator, cluster, near) if near is not None and top == 1 else np.inf
+        least = promising(evaluator, ranking, top, known)
+    if not len(ranking):
         raise _nothing(model, cluster, gpus, global_batch, least)
-    ranked.sort(key=lambda row: row[:2])
+    times, needs = ranking.all()
     best = tuple(
         step(
             model,
             cluster,
-            each,
+            ranking.layout(index),
             gpus=gpus,
             seq_len=seq_len,
             software=software,
             fidelity=fidelity,
         )
-        for _, _, each in ranked[:top]
+        for index in fastest(times, needs, top).tolist()
     )
-    return Search(evaluated=evaluated, feasible=evaluated, best=best)
+    edge = front(times, needs, ranking.capacity).tolist() if exhaustive else ()
+    return Search(
+        evaluated=len(times),
+        feasible=len(times),
+        best=best,
+        pareto=tuple(
+            Point(
+                step_time=float(times[index]),
+                memory=float(needs[index]),
+                strategy=ranking.layout(index),
+            )
+            for index in edge
+        ),
+        why=tuple(why(best[0], each) for each in best[1:]),
+        times=times,
+        needs=needs,
+    )
 
 
-def _recomputes(model: Model, software: Software) -> tuple[str, ...]:
-    """What is worth recomputing: nothing, what is cheap for its memory, or every layer.
-
-    With fused attention the core keeps little, so cheap are norms, activation functions and the
-    up-projections of latent attention (arXiv:2412.19437, section 3.2.3); without, the core.
-    """
-    cheap = "norm+mla_up+activation" if model.mla else "norm+activation"
-    return ("none", cheap if software.recipe.flash else "selective", "full")
-
-
-def _choices(fixed: Mapping[str, Any], name: str, every: tuple[str, ...]) -> tuple[str, ...]:
-    """The one word that is fixed, those of a tuple, or every word."""
-    chosen = fixed.get(name, every)
-    return (chosen,) if isinstance(chosen, str) else tuple(chosen)
-
-
-def _grid(
-    model: Model, cluster: Cluster, gpus: int, cp: int, fixed: Mapping[str, int]
-) -> dict[str, IntArray]:
-    """Every combination of the numbers of a layout, tensor parallelism inside one domain."""
-    domain = int(tiers_of(cluster, gpus).unit[0])
-    axes: dict[str, Sequence[int]] = {
-        "tp": [each for each in divisors(model.heads) if each <= domain],
-        "pp": [each for each in divisors(gpus) if each <= model.layers],
-        "ep": divisors(model.moe.experts if model.moe else 1),
-        "vpp": (1, *VIRTUAL),
-        "micro_batch": MICRO_BATCHES,
-        "zero": (1, 3),
-    }
-    axes |= {name: (value,) for name, value in fixed.items() if name in axes}
-    mesh = np.meshgrid(*(np.array(axis, int) for axis in axes.values()), indexing="ij")
-    columns = dict(zip(axes, (axis.ravel() for axis in mesh), strict=True))
-    inner = columns["tp"] * columns["pp"] * cp
-    whole = gpus % inner == 0
-    if "zero" not in fixed:  # weights sharded in a pipeline are gathered for every micro-batch
-        whole &= (columns["zero"] == 1) | (columns["pp"] == 1)
-    return {name: column[whole] for name, column in (columns | {"dp": gpus // inner}).items()}
-
-
-def divisors(number: int) -> list[int]:
-    """Return the divisors, growing.
-
-    >>> divisors(12)
-    [1, 2, 3, 4, 6, 12]
-    """
-    return [each for each in range(1, number + 1) if number % each == 0]
-
-
-def _divide(
-    model: Model, gpus: int, seq_len: int, base: Strategy, grid: dict[str, IntArray]
-) -> Strategy:
-    """Keep the layouts of a schedule that divide what they cut."""
-    virtual = grid["vpp"] > 1
-    here = virtual if base.schedule == "interleaved" else ~virtual
-    if base.schedule != "1f1b":
-        here = here & (grid["pp"] > 1)
-    numbers: dict[str, Any] = {name: column[here] for name, column in grid.items()}
-    candidates = replace(base, **numbers)
-    good = np.asarray(possible(model, candidates, gpus, seq_len))
-    good = np.broadcast_to(good, candidates.tp.shape)
-    if base.schedule == "interleaved":  # Megatron-LM's order needs whole rounds of the pipeline
-        good = good & (candidates.micro_batches % candidates.pp == 0)
-    return _take(candidates, good)
-
-
-def _take(candidates: Strategy, chosen: BoolArray) -> Strategy:
-    """Keep some of many layouts."""
-    return replace(candidates, **{name: getattr(candidates, name)[chosen] for name in NUMBERS})
-
-
-def _pick(candidates: Strategy, i: int) -> Strategy:
-    """One of many layouts, in plain numbers."""
-    numbers: dict[str, Any] = {name: int(getattr(candidates, name)[i]) for name in NUMBERS}
-    return replace(candidates, **numbers)
+def _known(evaluator: Evaluator, cluster: Cluster, near: Strategy) -> float:
+    """Return the step time of a layout at this size, infinite where it is not in the space [s]."""
+    model, room, recipe = evaluator.model, evaluator.room, evaluator.software.recipe
+    cuts = near.tp * near.cp * near.pp
+    layout = replace(near, dp=room.gpus // cuts, global_batch=room.base.global_batch)
+    if room.gpus < cuts or not room.holds(model, layout):
+        return np.inf
+    if memory(model, layout, room.seq_len, recipe)["total"] > cluster.accelerator.memory:
+        return np.inf
+    timed = step(
+        model, cluster, layout, gpus=room.gpus, seq_len=room.seq_len, software=evaluator.software
+    )
+    return float(timed.step_time)
 
 
 def _nothing(

@@ -10,12 +10,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from netmodel.errors import InputError
 from netmodel.graph import FloatArray, IntArray
 from netmodel.studies.training_batch import Batch, Key, batch, table_values
-from netmodel.studies.training_rows import Case, measured_step_time
+from netmodel.studies.training_rows import DATA, Case, cases, measured_step_time
 from netmodel.training.factors import Factor, table
 
 SPREAD = 0.03
@@ -23,6 +26,7 @@ SPREAD = 0.03
 SHARES = ("gemm_", "attention", "batched", "memory", "grouped", "tp_exposed", "dp_exposed", "fsdp_")
 """Factors that are shares: below one."""
 CEILING = 0.98
+LEAST_SIGMA = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +60,9 @@ def free_rows(rows: Sequence[Factor]) -> IntArray:
 
 
 def row_weights(cases: Sequence[Case]) -> FloatArray:
-    """Weigh a row by its framework's number of rows to the power -1/4, 1 for a framework of ten."""
+    """Weigh a row by its framework's number of rows to the power -1/10."""
     count = Counter(case.software.framework for case in cases)
-    return np.array([(count[case.software.framework] / 10) ** -0.25 for case in cases])
+    return np.array([(count[case.software.framework] / 10) ** -0.1 for case in cases])
 
 
 def fit(
@@ -68,6 +72,7 @@ def fit(
     start: FloatArray | None = None,
     stacked: Batch | None = None,
     evaluations: int = 30,
+    from_shipped: bool = False,
 ) -> Fit:
     """Fit the factors that the table marks as fitted.
 
@@ -82,6 +87,9 @@ def fit(
         The cases, stacked, when at hand.
     evaluations : int
         Steps of the solver at most.
+    from_shipped : bool
+        Believe the shipped values with their uncertainty, not what was believed before them: for
+        new rows beside the packaged ones.
     """
     from scipy.optimize import least_squares
 
@@ -93,8 +101,12 @@ def fit(
     weights = row_weights(cases)
     if without is not None:
         weights = weights * ~np.asarray(without)
-    prior = np.log([rows[i].prior for i in free])
-    firm = np.array([rows[i].prior_sigma for i in free])
+    believed = [
+        (each.value, each.sigma) if from_shipped else (each.prior, each.prior_sigma)
+        for each in (rows[i] for i in free)
+    ]
+    prior = np.log([value for value, _ in believed])
+    firm = np.array([max(sigma, LEAST_SIGMA) for _, sigma in believed])
     upper = np.array([np.log(CEILING) if rows[i].name.startswith(SHARES) else np.inf for i in free])
     upper[[i for i, at in enumerate(free) if rows[at].name == "attention_speed"]] = np.inf
 
@@ -125,3 +137,58 @@ def fit(
         sigma=np.sqrt(np.diag(covariance)),
         errors=np.log(made.step_times(fitted)) - measured,
     )
+
+
+def calibrate_training(path: str | Path | None = None, *, evaluations: int = 30) -> dict[str, Any]:
+    """Fit the factors on a CSV in the schema of ``training_measured.csv``.
+
+    Parameters
+    ----------
+    path : path, optional
+        The user's rows; the packaged ones by default. A user's rows move the shipped factors as
+        far as both uncertainties allow.
+
+    Returns
+    -------
+    dict
+        ``factors``: every row of the table with its new value and uncertainty; ``rows`` used and
+        ``fitted`` numbers; ``before`` and ``after``: median and 90th percentile of the error [%].
+    """
+    known = [each for each in cases(DATA if path is None else path) if isinstance(each, Case)]
+    if not known:
+        raise InputError(
+            "no row states enough to time a step",
+            where=str(path),
+            remedy="Run netmodel validate training --data on it: it says which columns lack.",
+        )
+    made = batch(known)
+    measured = np.array([measured_step_time(case) for case in known])
+    before = made.step_times(table_values()) / measured - 1
+    found = fit(known, stacked=made, evaluations=evaluations, from_shipped=path is not None)
+    sigma = dict(zip(found.free.tolist(), found.sigma.tolist(), strict=True))
+    rows = list(table().values())
+    return {
+        "rows": len(known),
+        "fitted": len(found.free),
+        "before": _spread_of(before),
+        "after": _spread_of(np.expm1(found.errors)),
+        "factors": [
+            {
+                "name": each.name,
+                "key": each.key,
+                "value": float(found.values[i]),
+                "sigma": sigma.get(i),
+                "prior": each.prior,
+                "prior_sigma": each.prior_sigma,
+                "unit": each.unit,
+                "basis": each.basis,
+                "meaning": each.meaning,
+            }
+            for i, each in enumerate(rows)
+        ],
+    }
+
+
+def _spread_of(errors: FloatArray) -> dict[str, float]:
+    size = 100 * np.abs(errors)
+    return {"median_abs_pct": float(np.median(size)), "p90_abs_pct": float(np.percentile(size, 90))}

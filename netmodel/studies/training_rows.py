@@ -318,11 +318,12 @@ def strategy_of_row(
         schedule = {"2024.12": "dualpipe", "2024.04": "zb-h1"}.get(code.version, schedule)
     strategy = Strategy(
         tp=tp, pp=pp, dp=dp, cp=cp, ep=ep, etp=etp, vpp=vpp,
-        micro_batch=each / rounds if each % rounds else int(each // rounds),
+        micro_batch=_share(each, rounds),
         global_batch=batch,
         zero=zero,
-        recompute=row.get("recompute") or defaults["recompute"],
-        sequence_parallel=tp > 1 and (float(sp) > 0 if sp else defaults["sequence_parallel"]),
+        shard=_shard(stated, dp),
+        recompute=_recompute(row.get("recompute", ""), defaults["recompute"]),
+        sequence_parallel=tp > 1 and (_claim(sp) if sp else defaults["sequence_parallel"]),
         schedule=schedule,
         overlap_dp=defaults["overlap_dp"],
         overlap_tp=defaults["overlap_tp"],
@@ -332,6 +333,34 @@ def strategy_of_row(
         precision=_precision(row, said),
     )  # fmt: skip
     return strategy, gpus
+
+
+def _share(each: float, rounds: int) -> float:
+    """Sequences of one micro-batch; a fraction where they do not divide."""
+    if each % rounds == 0:
+        return int(each // rounds)
+    return each / rounds * (1 - 1e-12)  # so that the whole micro-batches are not one fewer
+
+
+def _claim(text: str) -> bool:
+    return text.strip().lower() not in ("0", "0.0", "no", "false", "off", "none")
+
+
+def _recompute(text: str, default: str) -> str:
+    """Read how activations are recomputed; uniform and block are Megatron's words for full."""
+    text = text.strip().lower()
+    if text.startswith(("full", "uniform", "block", "yes", "true")):
+        return "full"
+    if text.startswith(("sel", "core")):
+        return "selective"
+    return "none" if text.startswith(("no", "false", "off")) else default
+
+
+def _shard(text: str, dp: int) -> int:
+    """Ranks of one shard group, 0 where all data-parallel ranks are one."""
+    found = re.search(r"group (\d+)", text)
+    size = int(found.group(1)) if found else dp
+    return size if 0 < size < dp and dp % size == 0 else 0
 
 
 def _degree(row: Row, column: str) -> int:
@@ -363,9 +392,10 @@ def _zero(text: str, default: int) -> int:
 
 
 def _precision(row: Row, said: list[str]) -> str:
-    text = row.get("precision", "")
-    if text in ("bf16", "fp16", "fp8", "fp4"):
-        return text
+    text = row.get("precision", "").strip().lower()
+    found = re.match(r"(?:mx|nv)?(bf16|fp16|fp8|fp4)\b", text.replace("-", " ").replace("_", " "))
+    if found:
+        return found.group(1)
     if text:
         raise InputError(f"precision {text!r} is not one of bf16, fp16, fp8, fp4")
     said.append("bf16")

@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from netmodel.errors import NetmodelError
 from netmodel.graph import FloatArray
 from netmodel.studies.residuals import Residual, summary
-from netmodel.studies.training_batch import Batch, batch, table_values
+from netmodel.studies.training_batch import Batch, batch, fabric, table_values
 from netmodel.studies.training_fit import fit
 from netmodel.studies.training_rows import (
     DATA,
@@ -21,6 +22,7 @@ from netmodel.studies.training_rows import (
     measured_step_time,
     metric_of,
 )
+from netmodel.training.factors import peaks
 from netmodel.workload import flops_per_token
 
 SCALES = ((8, "up to 8 GPUs"), (64, "9-64"), (512, "65-512"), (4096, "513-4,096"))
@@ -49,7 +51,7 @@ def validate_training(
     dict
         ``rows``, ``summary`` and ``scaling``, as the command line prints them.
     """
-    read = cases(DATA if path is None else path)
+    read = [_placed(each) for each in cases(DATA if path is None else path)]
     known = [each for each in read if isinstance(each, Case)]
     seconds: FloatArray = np.zeros(0)
     if known:
@@ -64,6 +66,18 @@ def validate_training(
         "summary": summary(residuals),
         "scaling": scaling(known, seconds),
     }
+
+
+def _placed(each: Case | Skipped) -> Case | Skipped:
+    """Skip a row whose GPU has no usual node, or no rate in the row's precision."""
+    if isinstance(each, Skipped):
+        return each
+    try:
+        fabric(each.gpu, each.gpus, each.gpus_per_node, each.nic_bandwidth)
+        peaks(each.gpu, each.strategy.precision)
+    except NetmodelError as error:
+        return Skipped(each.id, each.series, each.metric, each.measured, str(error))
+    return each
 
 
 def _fitted(known: Sequence[Case]) -> set[str]:

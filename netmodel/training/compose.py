@@ -107,7 +107,10 @@ def add_up(plan: Plan, rates: Rates, factors: Mapping[str, Any]) -> Sum:
         pairs = m - _alone(plan)
         parts["interference"] = pairs * (slowed - compute)
         parts["ep"] = frame.steady - m * compute - parts["interference"]
+        parts["head"] = parts["head"] - m * _held(slow.counts, layers, "ep", others)
     hidden = {name: m * _hidden(slow.counts, layers, name) for name in ("tp", "cp", "ep", "dp")}
+    if plan.schedule == "dualpipe":
+        hidden["ep"] = m * slow.experts - parts["ep"]
     message = _synced(plan)
     parts["dp"] = parts["dp"] + frame.sync
     hidden["dp"] = hidden["dp"] + message - frame.sync
@@ -135,11 +138,27 @@ def _frame(
     plan: Plan, brief: Mapping[str, Totals], rates: Rates, factors: Mapping[str, Any]
 ) -> Frame:
     """Find what decides the step time."""
+    return finish(plan, slowest(plan, brief), rates, factors)
+
+
+def slowest(plan: Plan, brief: Mapping[str, Totals]) -> tuple[Pace, Any]:
+    """Find the rank that the others wait for, and one micro-batch on all others together [s].
+
+    Of a plan, only ``stages`` and ``pp`` matter.
+    """
     paces = [pace_of(stage, brief) for stage in plan.stages]
     slow = _slowest(paces)
+    others = paces[0].both + paces[2].both + (plan.pp - 2) * paces[1].both - slow.both
+    return slow, larger(choose(plan.pp > 1, others, 0.0), 0.0)
+
+
+def finish(plan: Plan, ranks: tuple[Pace, Any], rates: Rates, factors: Mapping[str, Any]) -> Frame:
+    """Add to the ranks of :func:`slowest` what the schedule idles and what happens once a step.
+
+    Layers, their work and the stages are in ``ranks``; of a plan, only the rest matters.
+    """
+    slow, others = ranks
     m, p = plan.micro_batches, plan.pp
-    others = paces[0].both + paces[2].both + (p - 2) * paces[1].both - slow.both
-    others = larger(choose(p > 1, others, 0.0), 0.0)
     if plan.schedule == "dualpipe":
         steady, pair, view = _two_way(plan, slow, factors)
     else:
@@ -147,7 +166,7 @@ def _frame(
         view = {"forward": m * slow.forward, "backward": m * slow.backward}
     idle = bubble(
         plan.schedule, stages=p, others=others, weight=slow.weight, pair=pair,
-        backward=slow.backward, chunks=plan.vpp,
+        backward=slow.backward, chunks=plan.vpp, micro_batches=m, forward=slow.forward,
     )  # fmt: skip
     edge = plan.messages.get(("pp", "edge", "any"), 0.0)
     tied = plan.messages.get(("pp", "step", "embedding"), 0.0)

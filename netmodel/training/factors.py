@@ -189,3 +189,15 @@ def attained(
         requantise=values["requantise"] * (width < 2),
         accumulate=values["accumulate"],
     )
+
+
+def markdown() -> str:
+    """Table of all factors as ``docs/models/factors.md`` shows it.
+
+    One standard deviation is that of the logarithm, so of the relative error.
+    """
+    rows = [("factor", "of", "value", "±", "unit", "basis"), ("---",) * 6]
+    for each in table().values():
+        sigma = f"{100 * each.sigma:.0f} %" if each.sigma else ""
+        rows.append((each.name, each.key, f"{each.value:.4g}", sigma, each.unit, each.basis))
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)

@@ -10,7 +10,7 @@ import numpy as np
 from netmodel import collectives
 from netmodel.collectives import Library, MoeLibrary, Operation
 from netmodel.collectives.real import choose, plain
-from netmodel.network.tiers import Tiers
+from netmodel.network.tiers import Span, Tiers
 from netmodel.training.placement import strides
 from netmodel.workload.layout import Strategy
 from netmodel.workload.transformer import Model
@@ -28,6 +28,8 @@ class Message(NamedTuple):
         Of all ``count`` of them in one unit of their phase [s].
     tier : str or array of str
         Tier that decides.
+    latency : float or array
+        Part of ``seconds`` that fewer bytes would not shorten: launches, steps, hops [s].
     on_graph : GraphTiming or GraphExchange, optional
         What lies on which link, where it was timed on the graph.
     """
@@ -35,6 +37,7 @@ class Message(NamedTuple):
     demand: Demand
     seconds: Any
     tier: Any
+    latency: Any = 0.0
     on_graph: Any = None
 
 
@@ -75,13 +78,17 @@ class Wires:
         )
 
 
+def span_of(demand: Demand, strategy: Strategy, tiers: Tiers) -> Span:
+    """Lay the group of a demand on the tiers."""
+    span = tiers.span(demand.ranks, strides(strategy)[demand.dimension])
+    return replace(span, members=tuple(plain(each) for each in span.members))
+
+
 def timed(demand: Demand, model: Model, strategy: Strategy, wires: Wires) -> Message:
     """Time one demand while all sister groups run too."""
     if wires.fabric is not None and demand.ranks > 1:
         return _on_graph(demand, model, strategy, wires)
-    stride = strides(strategy)[demand.dimension]
-    span = wires.tiers.span(demand.ranks, stride)
-    span = replace(span, members=tuple(plain(each) for each in span.members))
+    span = span_of(demand, strategy, wires.tiers)
     moves = demand.kind in ("dispatch", "combine")
     if moves and model.moe is not None and wires.experts is not None:
         with np.errstate(invalid="ignore", divide="ignore"):  # bytes over no time, where ep is 1
@@ -96,11 +103,13 @@ def timed(demand: Demand, model: Model, strategy: Strategy, wires: Wires) -> Mes
                 overlapped=strategy.overlap_ep,
             )
         seconds = choose(demand.ranks > 1, exchange.time, 0.0 * exchange.time)
-        return Message(demand, demand.count * seconds, exchange.bottleneck)
+        fixed = choose(demand.ranks > 1, wires.experts.fixed, 0.0 * exchange.time)
+        return Message(demand, demand.count * seconds, exchange.bottleneck, demand.count * fixed)
     kind = "all_to_all" if moves else demand.kind
     call = Operation(kind=kind, size=demand.size, ranks=demand.ranks)
     timing = collectives.time(call, span, wires.library)
-    return Message(demand, demand.count * timing.time, timing.bottleneck)
+    fixed = timing.parts["launch"] + timing.parts["latency"]
+    return Message(demand, demand.count * timing.time, timing.bottleneck, demand.count * fixed)
 
 
 def _on_graph(demand: Demand, model: Model, strategy: Strategy, wires: Wires) -> Message:
@@ -127,11 +136,14 @@ def _on_graph(demand: Demand, model: Model, strategy: Strategy, wires: Wires) ->
             overlapped=strategy.overlap_ep,
             **where,
         )
+        fixed = wires.experts.fixed
     else:
         kind = "all_to_all" if moves else demand.kind
         call = Operation(kind=kind, size=demand.size, ranks=int(demand.ranks))
         found = time_on_graph(call, wires.fabric, wires.library, **where)
-    return Message(demand, demand.count * found.time, found.bottleneck, found)
+        fixed = found.parts["launch"] + found.parts["latency"]
+    count = demand.count
+    return Message(demand, count * found.time, found.bottleneck, count * fixed, found)
 
 
 def messages(

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from netmodel.collectives.real import larger
+from netmodel.collectives.real import larger, smaller
 from netmodel.errors import unknown_name
 from netmodel.workload.layout import SCHEDULES
 
@@ -24,6 +24,8 @@ def bubble(
     pair: Any = 0.0,
     backward: Any = 0.0,
     chunks: Any = 1,
+    micro_batches: Any = None,
+    forward: Any = 0.0,
 ) -> Any:
     r"""Idle time of the slowest rank in one step; everything broadcasts.
 
@@ -38,6 +40,11 @@ def bubble(
     dualpipe   :math:`(p/2-1)(f\&b + b - 3w)`        deepseek-ai/DualPipe
     ========== ===================================== ==========================================
 
+    With fewer micro-batches m than a schedule needs to fill its pipeline, interleaving waits
+    :math:`(v-1)(p-m)(f+b)/v` more, for a micro-batch comes back to a rank only after it has passed
+    all others; H1 fills only :math:`m-1` of its gaps; and V waits at least
+    :math:`(p-1)(f+b-w) - (m-1)f`. These are exact for equal stages: the simulator's results.
+
     Parameters
     ----------
     schedule : str
@@ -50,6 +57,10 @@ def bubble(
         Weight-gradient part of one micro-batch on one rank [s].
     pair, backward : float or array
         Of DualPipe: an overlapped forward and backward, and a backward alone [s].
+    micro_batches : int or array, optional
+        Of one step; left out, enough.
+    forward : float or array
+        Of one micro-batch on a whole rank [s].
 
     Examples
     --------
@@ -57,15 +68,24 @@ def bubble(
     (21.0, 7.0)
     >>> bubble("dualpipe", stages=16, others=45.0, weight=1.0, pair=3.0, backward=2.0)
     14.0
+    >>> bubble("interleaved", stages=8, others=21.0, chunks=3, micro_batches=2)
+    19.0
     """
+    others_each = others / larger(stages - 1, 1)
+    enough = 2 * stages if micro_batches is None else micro_batches
     if schedule in ("gpipe", "1f1b"):
         return others
     if schedule == "interleaved":
-        return others / chunks
+        missing = larger(stages - enough, 0)
+        return others / chunks + (chunks - 1) * missing * others_each / chunks
     if schedule == "zb-h1":
-        return larger(others - 2 * (stages - 1) * weight, 0.0)
+        filled = stages - 1 + smaller(stages - 1, enough - 1)
+        return larger(others - filled * weight, 0.0)
     if schedule == "zb-v":
-        return larger(others - 3 * (stages - 1) * weight, 0.0)
+        full = larger(others - 3 * (stages - 1) * weight, 0.0)
+        if micro_batches is None:
+            return full
+        return larger(full, others - (stages - 1) * weight - (micro_batches - 1) * forward)
     if schedule == "dualpipe":
         return larger((stages / 2 - 1) * (pair + backward - 3 * weight), 0.0)
     raise unknown_name("schedule", schedule, SCHEDULES)

@@ -9,6 +9,7 @@ from netmodel.errors import InputError
 DECIMAL = {"": 1.0, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "P": 1e15, "E": 1e18}
 BINARY = {"Ki": 2.0**10, "Mi": 2.0**20, "Gi": 2.0**30, "Ti": 2.0**40, "Pi": 2.0**50}
 _HOUR, _KWH = 3600.0, 3.6e6
+_YEAR = 365 * 24 * _HOUR
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,7 @@ def _unit_table() -> dict[str, tuple[str, float]]:
         table[f"{prefix}USD"] = ("money", scale)
         for hour in ("h", "hr", "hour", "GPU-h", "GPU-hour"):
             table[f"{prefix}USD/{hour}"] = ("money_rate", scale / _HOUR)
+        table[f"{prefix}USD/year"] = ("money_rate", scale / _YEAR)
     table["BUSD"] = ("money", 1e9)
     table["USD/kWh"], table["USD/MWh"] = ("energy_price", 1 / _KWH), ("energy_price", 1e-3 / _KWH)
     for name, seconds in {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0}.items():
@@ -88,6 +90,7 @@ def _word_table() -> dict[str, tuple[str, float]]:
         ("hr hrs hour hours", _HOUR),
         ("day days", 24 * _HOUR),
         ("week weeks", 168 * _HOUR),
+        ("year years", _YEAR),
     ):
         table |= dict.fromkeys(names.split(), ("time", seconds))
     table |= dict.fromkeys(("watt", "watts"), ("power", 1.0))

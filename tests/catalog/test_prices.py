@@ -18,7 +18,7 @@ def test_prices_are_dated_and_ordered() -> None:
 
 def test_prices_are_in_si_units() -> None:
     assert catalog.price("gpu-hour-h800").typical == pytest.approx(2 / 3600)
-    assert catalog.price("power-dgx-h100").typical == 10200
+    assert catalog.price("power-dgx-h100").high == 10200
 
 
 @pytest.mark.parametrize(

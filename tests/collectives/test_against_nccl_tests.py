@@ -9,7 +9,7 @@ from netmodel.collectives.library import constants
 from netmodel.network.tiers import Tiers
 from netmodel.studies.collectives_data import read_cases
 from netmodel.studies.collectives_fit import parameters
-from netmodel.studies.collectives_validate import usable_rows
+from netmodel.studies.collectives_validate import refit, usable_rows
 
 GIB = 2.0**30
 
@@ -110,6 +110,16 @@ def test_fitted_numbers_are_under_a_twentieth_of_the_rows_and_every_share_below_
     assert len(shares) > 20
     assert all(0 < share <= 1 for share in shares)
     assert all(constants()[each.rows[0]] < 1 for each in parameters() if each.limit < 1)
+
+
+def test_the_shipped_constants_are_those_that_the_fit_finds():
+    """`netmodel calibrate collectives` reproduces the table, within what its rows can tell."""
+    found, told = refit()
+    assert told["fitted_numbers"] < told["rows"] / 20
+    for each in parameters():
+        shipped = constants()[each.rows[0]]
+        deviation = max(found.deviation[each.rows[0]], 0.01)
+        assert abs(found.table[each.rows[0]] / shipped - 1) < 2 * deviation
 
 
 def test_a_row_is_predicted_from_its_allowed_columns_alone(tmp_path):

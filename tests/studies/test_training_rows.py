@@ -86,6 +86,22 @@ def test_a_row_without_what_a_step_needs_says_which_column(rows, change, reason)
     assert reason in found.reason
 
 
+def test_words_of_other_tables_are_understood(rows):
+    row = rows["mb-26.02-pt-llama3-70b/07"]
+    asked = case({**row, "precision": "MXFP8", "recompute": "uniform", "sp": "False",
+                  "fsdp_or_zero": "fsdp(group 8)"})  # fmt: skip
+    assert (asked.strategy.precision, asked.strategy.recompute) == ("fp8", "full")
+    assert not asked.strategy.sequence_parallel
+    assert (asked.strategy.zero, asked.strategy.shard) == (3, 0)
+
+
+def test_a_batch_that_does_not_divide_keeps_its_number_of_micro_batches(rows):
+    row = {**rows["mb-26.02-pt-llama3-70b/07"], "global_batch": "100", "micro_batch": "3"}
+    asked = case(row)
+    each = 100 / asked.strategy.dp
+    assert asked.strategy.micro_batches == -(-each // 3)
+
+
 def test_every_metric_goes_there_and_back(known):
     for each in known.values():
         if isinstance(each, Case):

@@ -103,6 +103,16 @@ def test_another_file_is_read_and_its_known_rows_are_marked(tmp_path, report):
     assert all(row["used_in_fit"] for row in again["rows"])
 
 
+def test_a_row_that_no_catalog_can_place_is_skipped_with_its_reason(tmp_path):
+    lines = DATA.read_text().splitlines(keepends=True)
+    row = next(line for line in lines if line.startswith("korthikanti22-a100/01"))
+    copy = tmp_path / "rows.csv"
+    copy.write_text(lines[0] + row.replace(",fp16,", ",fp8,"))
+    found = validate_training(copy)
+    assert found["summary"]["predicted"] == 0
+    assert "fp8" in found["rows"][0]["reason"]
+
+
 def test_stacked_rows_are_timed_to_the_last_bit_as_alone():
     some = [each for each in cases() if isinstance(each, Case)][::40]
     together = batch(some).step_times(table_values())
@@ -134,9 +144,9 @@ def test_a_calibration_on_few_rows_improves_them_and_keeps_the_rest(tmp_path):
     lines = DATA.read_text().splitlines(keepends=True)
     copy = tmp_path / "rows.csv"
     copy.write_text("".join([lines[0], *(x for x in lines if x.startswith("korthikanti22-a100/"))]))
-    found = calibrate_training(copy, evaluations=4)
+    found = calibrate_training(copy, evaluations=8)
     assert found["rows"] == 8
-    assert found["after"]["median_abs_pct"] <= found["before"]["median_abs_pct"]
+    assert found["after"]["median_abs_pct"] < found["before"]["median_abs_pct"]
     assert found["fitted"] == len(free_rows(list(table().values())))
     shares = [each for each in found["factors"] if each["name"].startswith("gemm_")]
     assert all(each["value"] < 1 for each in shares)

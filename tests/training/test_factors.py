@@ -1,9 +1,11 @@
 """The table of factors: complete, possible, and found from the specific to the general."""
 
+from pathlib import Path
+
 import pytest
 from netmodel.catalog import accelerator
 from netmodel.studies.training_rows import Case, cases
-from netmodel.training.factors import factors, software_keys, table
+from netmodel.training.factors import factors, markdown, software_keys, table
 from netmodel.training.frameworks import frameworks, software, software_of
 
 
@@ -82,3 +84,9 @@ def test_software_is_taken_from_the_question_then_the_cluster_then_the_default()
     assert software_of(None, stated).framework == "hai-llm"
     assert software_of(None, {}).framework == "default"
     assert software_of(("mlperf", "23.09"), {}).framework == "mlperf"
+
+
+def test_the_documented_table_is_the_shipped_one():
+    """docs/models/factors.md lists every factor with its value and uncertainty."""
+    page = Path(__file__).parents[2] / "docs" / "models" / "factors.md"
+    assert markdown() in page.read_text(encoding="utf-8")

@@ -4,7 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from netmodel.errors import InputError
+from netmodel.training.orders import pipeline_order
 from netmodel.training.pipeline import bubble
+from netmodel.training.simulator import Durations, simulate
 
 F, B, W = 1.0, 2.0, 1.0
 
@@ -41,6 +43,40 @@ def test_dualpipe_beside_1f1b_and_zb1p():
     assert bubble("dualpipe", stages=16, others=45.0, weight=W, pair=3.0, backward=B) == 14.0
     assert bubble("1f1b", stages=16, others=others(16)) == 45.0
     assert bubble("zb-h1", stages=16, others=others(16), weight=W) == 15.0
+
+
+@pytest.mark.parametrize("micro_batches", [1, 2, 3, 7, 8, 9, 12, 16, 31, 64])
+@pytest.mark.parametrize("stages", [2, 8, 16])
+@pytest.mark.parametrize(
+    ("schedule", "chunks"),
+    [("gpipe", 1), ("1f1b", 1), ("interleaved", 2), ("interleaved", 6), ("zb-h1", 1), ("zb-v", 1)],
+)
+@pytest.mark.parametrize(("backward", "weight"), [(2.0, 1.0), (2.25, 0.875), (2.0, 0.75)])
+def test_few_micro_batches_leave_what_the_simulator_finds(
+    schedule, chunks, stages, micro_batches, backward, weight
+):
+    """Exact but for ZB-V with enough of them, whose paper leaves warm-up and cool-down out."""
+    if schedule == "interleaved" and micro_batches > stages and micro_batches % stages:
+        micro_batches = stages * (micro_batches // stages)
+    order = pipeline_order(schedule, ranks=stages, micro_batches=micro_batches, chunks=chunks)
+    held = 2 if schedule == "zb-v" else chunks
+    timeline = simulate(
+        order, Durations(forward=F / held, backward=backward / held, weight=weight / held)
+    )
+    idle = bubble(
+        schedule,
+        stages=stages,
+        others=(stages - 1) * (F + backward),
+        weight=weight,
+        chunks=chunks,
+        micro_batches=micro_batches,
+        forward=F,
+    )
+    found = timeline.makespan - micro_batches * (F + backward)
+    if schedule == "zb-v" and micro_batches > stages:
+        assert idle == pytest.approx(found, abs=stages / 2 * (F + backward - weight))
+    else:
+        assert idle == pytest.approx(found, rel=1e-9)
 
 
 @given(

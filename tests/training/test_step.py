@@ -141,6 +141,14 @@ def test_tensor_parallelism_across_nodes_is_hierarchical(hand_made):
     assert answer.breakdown["tp"] < one_nic / 3
 
 
+def test_dualpipe_hides_most_of_the_expert_messages(hand_made):
+    """arXiv:2412.19437: all-to-all fully hidden in the pairs of forwards and backwards."""
+    layout = replace(EXPERTS, pp=4, schedule="dualpipe", overlap_ep=True, global_batch=1024)
+    answer = step(LITE, hand_made(), layout, gpus=64, seq_len=4096)
+    assert answer.hidden["ep"] > 5 * answer.breakdown["ep"] > 0
+    assert answer.view["pairs"] > answer.view["forward"] + answer.view["backward"]
+
+
 def test_the_answer_is_the_json_object_of_the_contract(hand_made):
     answer = step(LITE, hand_made(), EXPERTS, gpus=16, seq_len=4096).to_dict()
     assert {
@@ -161,3 +169,10 @@ def test_an_unknown_fidelity_is_refused(hand_made):
 def test_a_layout_for_another_number_of_gpus_is_refused(hand_made):
     with pytest.raises(InputError, match="16, but there are 32 GPUs"):
         step(LLAMA, hand_made(), LAYOUT, gpus=32, seq_len=4096)
+
+
+@pytest.mark.parametrize("pp", [2, 4, 16])
+def test_dualpipe_adds_up_where_the_rank_with_multi_token_modules_is_the_slowest(hand_made, pp):
+    layout = Strategy(pp=pp, dp=64, ep=16, global_batch=64 * 32, schedule="dualpipe")
+    answer = step(load_model("deepseek-v3"), hand_made(), layout, gpus=64 * pp, seq_len=4096)
+    assert sum(answer.breakdown.values()) == pytest.approx(answer.step_time, rel=1e-9)

@@ -1,0 +1,315 @@
+"""Times and memory of many layouts: each piece once for all layouts that share it.
+
+A class of layouts (one order, one group of ZeRO stages, one recompute, one way to deal layers) is
+planned and its layers are added up on the grid, where a kernel costs as much as there are
+different shapes of it. What the step needs of that is then laid out by site, in rows, and finished
+in blocks that stay in the cache. All of it runs through the functions that time a single layout.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import reduce
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from netmodel.graph import FloatArray, IntArray
+from netmodel.studies.search_space import PLAIN, Space, Word
+from netmodel.training.compose import Pace, finish, slowest
+from netmodel.training.factors import factors, rates
+from netmodel.training.frameworks import Software
+from netmodel.training.layer import Totals, layer, totals
+from netmodel.training.messages import Message, Wires, timed
+from netmodel.training.placement import strides
+from netmodel.training.plan import Plan, plan
+from netmodel.workload import Demand, Model, Strategy, demands
+from netmodel.workload.memory import memory_by_stage
+
+if TYPE_CHECKING:
+    from netmodel.catalog.accelerators import Accelerator
+    from netmodel.network.tiers import Tiers
+    from netmodel.training.kernels import Rates
+
+BLOCK = 4096
+"""Rows of one block: its arrays stay in a core's cache."""
+MEMORY_BLOCK = 2**17
+"""Layouts whose memory is found at once."""
+
+
+SHARDED = 3
+"""The ZeRO stage that sends weights in every layer."""
+REPEATED = 1.5
+"""Exchanges with experts where recomputing repeats those of the forward pass, over all others."""
+ROUNDING = 1 - 1e-9
+"""A bound may not exceed a time by the rounding of its sum."""
+FINISHING = ("messages", "pp", "micro_batches", "updated")
+"""Numbers of a plan that vary from row to row and are read once layers are added up."""
+PACE = ("forward", "backward", "weight", "experts")
+"""Numbers of a pace that are read then."""
+
+
+class Timer:
+    """Times messages, each different one once.
+
+    Orders, recomputes and schedules repeat most messages of each other; a message is known again
+    by its bytes.
+    """
+
+    def __init__(self, model: Model, wires: Wires) -> None:
+        self.model = model
+        self.wires = wires
+        self.known: dict[tuple[Any, ...], Message] = {}
+
+    def messages(self, asked: tuple[Demand, ...], strategy: Strategy) -> tuple[Message, ...]:
+        """Time every message of the layouts of a grid."""
+        distance = strides(strategy)
+        found = []
+        for demand in asked:
+            key = (
+                demand.kind,
+                strategy.overlap_ep,
+                *(
+                    _content(each)
+                    for each in (
+                        distance[demand.dimension], demand.size, demand.ranks, demand.tokens,
+                        demand.top_k, demand.vector,
+                    )
+                ),
+            )  # fmt: skip
+            one = self.known.get(key)
+            if one is None:
+                one = timed(replace(demand, count=1), self.model, strategy, self.wires)
+                self.known[key] = one
+            found.append(Message(demand, demand.count * one.seconds, one.tier))
+        return tuple(found)
+
+
+def _content(value: Any) -> Any:
+    """Return something that is equal for equal numbers and arrays."""
+    if isinstance(value, np.ndarray):
+        return value.shape, value.dtype.str, value.tobytes()
+    return value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rows:
+    """The layouts of one class, one site a column: what finishing their steps needs.
+
+    Attributes
+    ----------
+    plan : Plan
+        Its messages once a step, and numbers; work and stages are in ``slow``.
+    slow, others : Pace, array
+        As :func:`netmodel.training.compose.slowest` gives them.
+    vpp : tuple of int
+        Virtual stages along the first axis of what depends on them.
+    """
+
+    plan: Plan
+    slow: Pace
+    others: Any
+    vpp: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluator:
+    """Times the layouts of a space of one model on one fabric.
+
+    Attributes
+    ----------
+    layers : dict
+        Of the class that was last added up: another that deals layers differently shares them.
+    """
+
+    model: Model
+    room: Space
+    software: Software
+    accelerator: Accelerator
+    timer: Timer
+    layers: dict[tuple[Any, ...], dict[str, Totals]] = field(default_factory=dict)
+
+    @classmethod
+    def of(
+        cls,
+        model: Model,
+        room: Space,
+        software: Software,
+        accelerator: Accelerator,
+        fabric: Tiers,
+    ) -> Evaluator:
+        """Choose the libraries."""
+        wires = Wires.of(fabric, accelerator.generation, software.dispatcher)
+        return cls(model, room, software, accelerator, Timer(model, wires))
+
+    def on(self, room: Space) -> Evaluator:
+        """Return the same for another space."""
+        return replace(self, room=room, layers={})
+
+    def rows(self, word: Word, zero: tuple[int, ...], sites: IntArray) -> Rows:
+        """Add up the layers of all layouts of a class and lay them out by site.
+
+        Parameters
+        ----------
+        word : Word
+            Of its schedules, the one that stands for the class.
+        zero : tuple of int
+            ZeRO stages.
+        sites : array
+            Places in the grid that are kept.
+        """
+        room, software = self.room, self.software
+        vpp = room.vpp
+        with np.errstate(all="ignore"):  # points that are not possible are dropped below
+            grid = room.grid(word, zero, vpp)
+            asked = demands(self.model, grid, room.seq_len, software.recipe)
+            timed = self.timer.messages(asked, grid)
+            whole = plan(self.model, grid, room.seq_len, software, timed)
+            values = factors(self.accelerator, software.keys)
+            speed = self.speed(grid)
+            same = word.order, word.recompute, zero, word.schedule == "dualpipe"
+            if same not in self.layers:
+                self.layers.clear()
+                self.layers[same] = {
+                    kind: totals(layer(whole, kind, speed, values)) for kind in whole.work
+                }
+            layers = self.layers[same]
+            slow, others = slowest(whole, layers)
+        once = {key: each for key, each in whole.messages.items() if key[1] in ("edge", "step")}
+        slim = replace(whole, work={}, messages=once, gpus=room.gpus)
+        return Rows(
+            plan=_map_plan(slim, lambda each: _flat(each, room.shape, sites)),
+            slow=_map(slow, lambda each: _flat(each, room.shape, sites)),
+            others=_flat(others, room.shape, sites),
+            vpp=vpp,
+        )
+
+    def least(self, order: str) -> tuple[FloatArray, FloatArray]:
+        r"""Return bounds that no step of a site beats, in general and under DualPipe [s].
+
+        The slowest of p ranks has at least the mean work of all,
+
+        .. math:: \frac{m}{p} \sum_\text{layers} (f + b)
+
+        Recomputing, bubbles, messages between stages and once a step, and sums of gradients (which
+        ZeRO-3 lacks) are left out. Under DualPipe a rank of compute C and expert messages E takes
+        the longer of both. C + E is at least the mean, E at most that of the rank with most layers;
+        recomputed experts repeat one of two exchanges.
+        """
+        room, software = self.room, self.software
+        word = Word(order, "none", PLAIN[0], 1)
+        with np.errstate(all="ignore"):
+            grid = room.grid(word, (SHARDED,), (1,))
+            asked = demands(self.model, grid, room.seq_len, software.recipe)
+            inside = tuple(each for each in asked if each.dimension in ("tp", "cp", "ep", "etp"))
+            whole = plan(
+                self.model, grid, room.seq_len, software, self.timer.messages(inside, grid)
+            )
+            values = factors(self.accelerator, software.keys)
+            speed = self.speed(grid)
+            bound = self._bound(whole, speed, values)
+            if self.model.moe is None or "dualpipe" not in room.schedules:
+                return bound, bound
+            return bound, self._bound(replace(whole, schedule="dualpipe"), speed, values)
+
+    def _bound(self, whole: Plan, speed: Rates, values: Mapping[str, Any]) -> FloatArray:
+        """Finish a step whose ranks all have the mean work, without bubble and messages [s]."""
+        counts = {
+            "dense": self.model.dense_layers, "moe": self.model.moe_layers,
+            "head": 1, "embedding": 1, "mtp": self.model.mtp,
+        }  # fmt: skip
+        brief = {kind: totals(layer(whole, kind, speed, values)) for kind in whole.work}
+        work = sum(counts[kind] * (each.forward + each.backward) for kind, each in brief.items())
+        work = work / whole.pp
+        experts: Any = 0.0
+        if whole.schedule == "dualpipe":
+            held = [
+                sum(getattr(stage, kind) * each.experts for kind, each in brief.items())
+                for stage in whole.stages
+            ]
+            most = REPEATED * reduce(np.maximum, held)
+            even = work / (1.0 + values["overlap_slowdown"])
+            experts = work - np.maximum(work - most, even)
+        rank = Pace({}, work, 0.0, work, experts)
+        alone = replace(whole, messages={}, gpus=self.room.gpus)
+        seconds = finish(alone, (rank, 0.0), speed, values).step_time * ROUNDING
+        full: FloatArray = np.broadcast_to(seconds, (1, 1, *self.room.shape))
+        return full.ravel()
+
+    def speed(self, strategy: Strategy) -> Any:
+        """Return what the GPU attains."""
+        values = factors(self.accelerator, self.software.keys)
+        flash = self.software.recipe.flash
+        return rates(self.accelerator, values, precision=strategy.precision, flash=flash)
+
+    def seconds(
+        self, rows: Rows, word: Word, chosen: IntArray
+    ) -> Iterator[tuple[slice, FloatArray]]:
+        """Yield step times [s] by ZeRO stage and chosen row, a block of rows at a time."""
+        values = factors(self.accelerator, self.software.keys)
+        speed = self.speed(self.room.base)
+        at = rows.vpp.index(word.vpp)
+        shared = replace(rows.plan, schedule=word.schedule, vpp=word.vpp)
+        for start in range(0, len(chosen), BLOCK):
+            here = slice(start, start + BLOCK)
+            index = chosen[here]
+
+            def pick(each: Any, index: IntArray = index) -> Any:
+                return _pick(each, at, index)
+
+            made = _map_plan(shared, pick)
+            slow = _map(rows.slow, pick)
+            frame = finish(made, (slow, pick(rows.others)), speed, values)
+            yield here, frame.step_time
+
+    def memory(self, word: Word, vpp: tuple[int, ...], sites: IntArray) -> Iterator[FloatArray]:
+        """Yield the memory of the fullest GPU [B] by ZeRO stage and site, for each of ``vpp``."""
+        room, zero = self.room, self.room.zero
+        some = max(1, MEMORY_BLOCK // (len(zero) * math.prod(room.shape)))
+        for start in range(0, len(vpp), some):
+            part = vpp[start : start + some]
+            with np.errstate(all="ignore"):
+                grid = room.grid(word, zero, part)
+                stages = memory_by_stage(self.model, grid, room.seq_len, self.software.recipe)
+                need = reduce(np.maximum, [stage["total"] for stage in stages])
+            full = np.broadcast_to(need, (len(part), len(zero), *room.shape))
+            yield from full.reshape(len(part), len(zero), -1)[..., sites]
+
+
+def _map(value: Any, change: Any) -> Any:
+    """Change every array of a plan, a pace or a mapping."""
+    if isinstance(value, np.ndarray):
+        return change(value)
+    if isinstance(value, dict):
+        return {key: _map(each, change) for key, each in value.items()}
+    if isinstance(value, Pace):
+        return replace(
+            value,
+            **{name: _map(getattr(value, name), change) for name in PACE},
+            counts={},
+        )
+    return value
+
+
+def _map_plan(made: Plan, change: Any) -> Plan:
+    """Change every array of a plan that finishing a step reads."""
+    return replace(made, **{name: _map(getattr(made, name), change) for name in FINISHING})
+
+
+def _flat(value: Any, shape: tuple[int, ...], sites: IntArray) -> Any:
+    """Lay an array on the grid out as (vpp, zero, site); numbers stay."""
+    if not isinstance(value, np.ndarray):
+        return value
+    front = value.shape[:2]
+    full = np.broadcast_to(value, (*front, *shape)).reshape(*front, -1)
+    return np.ascontiguousarray(full[..., sites])
+
+
+def _pick(value: npt.NDArray[Any], at: int, index: IntArray) -> npt.NDArray[Any]:
+    """Take rows of an array (vpp, zero, site), for one number of virtual stages."""
+    part = value[at if value.shape[0] > 1 else 0]
+    taken: npt.NDArray[Any] = part.take(index, axis=1)
+    return taken

@@ -1,0 +1,479 @@
+"""What a fault, a slow GPU, another part or another routing changes: before and after."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from netmodel.catalog.failures import recovery
+from netmodel.errors import InputError
+from netmodel.network import Loads, faults
+from netmodel.studies.amounts import Range, exactly
+from netmodel.studies.job_traffic import (
+    USUAL,
+    Job,
+    Routing,
+    Shape,
+    growth,
+    hosts_of,
+    shapes_of,
+    stretched,
+)
+from netmodel.studies.layouts import Choice, Request, choose
+from netmodel.studies.price_list import PriceList, Quote
+from netmodel.training.compose import Sum, add_up
+from netmodel.training.messages import Message
+from netmodel.training.pieces import Pieces, pieces
+from netmodel.training.step import answer
+
+if TYPE_CHECKING:
+    from netmodel.topology import Cluster
+    from netmodel.training import Step
+    from netmodel.workload import Model
+
+HOUR = 3600.0
+AT = re.compile(r"(?P<what>.+?)\s+at\s+(?P<rest>[\d.]+)\s*%\s*$")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """What is different afterwards.
+
+    Attributes
+    ----------
+    fail, degrade : tuple of str
+        Patterns of :mod:`netmodel.network.faults`; those of ``degrade`` end in ``at 50%``.
+    straggler : tuple of str
+        Patterns of nodes with ``at 80%``: GPUs that compute at that part of their speed.
+    reroute : str
+        Routing policy afterwards; empty for the same.
+    cluster : Cluster or None
+        The cluster afterwards, where parts of it were exchanged.
+    words : str
+        How ``cluster`` differs.
+    """
+
+    fail: tuple[str, ...] = ()
+    degrade: tuple[str, ...] = ()
+    straggler: tuple[str, ...] = ()
+    reroute: str = ""
+    cluster: Cluster | None = None
+    words: str = ""
+
+    def __post_init__(self) -> None:
+        for text in self.fail:
+            if AT.match(text):
+                raise InputError(
+                    f"{text!r} says what is left", where="--fail", remedy="Use --degrade."
+                )
+        for option, texts in (("--degrade", self.degrade), ("--straggler", self.straggler)):
+            for text in texts:
+                if not AT.match(text):
+                    raise InputError(
+                        f"{text!r} does not say what is left",
+                        where=option,
+                        remedy=f"Write {text + ' at 50%'!r}.",
+                    )
+
+    @property
+    def patterns(self) -> tuple[str, ...]:
+        """Every fault of the fabric."""
+        return self.fail + self.degrade
+
+    def __str__(self) -> str:
+        """Say it in a line."""
+        words = [
+            *(f"{each} fails" for each in self.fail),
+            *(f"{each}" for each in self.degrade),
+            *(f"{each} of its speed" for each in self.straggler),
+            *([self.words] if self.words else []),
+            *([f"{self.reroute} routing"] if self.reroute else []),
+        ]
+        return ", ".join(words) or "nothing changes"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Collective:
+    """One kind of message before and after.
+
+    Attributes
+    ----------
+    name : str
+        Dimension and operation: ``dp reduce_scatter``.
+    before, after : float
+        Of one of them, the largest, when nothing else runs [s].
+    link : str
+        The busiest link afterwards.
+    """
+
+    name: str
+    before: float
+    after: float
+    link: str
+
+    @property
+    def slowdown(self) -> float:
+        """After over before."""
+        return self.after / self.before
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return a JSON object."""
+        return {
+            "collective": self.name,
+            "before_s": self.before,
+            "after_s": self.after,
+            "slowdown": self.slowdown,
+            "bottleneck": self.link,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mending:
+    """Whether to stop the job and mend, or to run on.
+
+    Attributes
+    ----------
+    how : str
+        ``re-cable or use a spare``, after which all is as before; ``drain``, which leaves the
+        replicas of the hit hosts out.
+    stop : float
+        How long the job stands still [s].
+    speed : float
+        Tokens a second afterwards, over those before the fault.
+    pays_after : float
+        The change pays where the fault would stay longer than this [s]; infinite where never.
+    """
+
+    how: str
+    stop: float
+    speed: float
+    pays_after: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return a JSON object; null where it never pays."""
+        return {
+            "how": self.how,
+            "stop_s": self.stop,
+            "speed": self.speed,
+            "pays_after_s": self.pays_after,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WhatIf:
+    """A step before and after a change.
+
+    Attributes
+    ----------
+    model, cluster : str
+        Names.
+    change : Change
+    choice : Choice
+        The layout, the same before and after.
+    before, after : Step
+    collectives : tuple of Collective
+        Those that cross links, the most slowed first.
+    rent : Quote
+        Price of one GPU [USD/s], with row, source and date.
+    mending : tuple of Mending
+        None for what is no fault.
+    """
+
+    model: str
+    cluster: str
+    change: Change
+    choice: Choice
+    before: Step
+    after: Step
+    collectives: tuple[Collective, ...]
+    rent: Quote
+    mending: tuple[Mending, ...] = ()
+
+    @property
+    def slowdown(self) -> float:
+        """Step time after over before."""
+        return float(self.after.step_time / self.before.step_time)
+
+    @property
+    def lost(self) -> Range | None:
+        """Rent that buys nothing [USD/h]; None without a price, or where nothing is lost."""
+        return lost(self.rent, int(self.before.gpus), self.slowdown)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON object of ``netmodel whatif``."""
+        return {
+            "model": self.model,
+            "cluster": self.cluster,
+            "change": str(self.change),
+            "slowdown": self.slowdown,
+            "collectives": [each.to_dict() for each in self.collectives],
+            "lost_per_hour_usd": self.lost.to_dict() if self.lost else None,
+            "saved_per_hour_usd": _saved(self),
+            "price": price_dict(self.rent),
+            "mending": [each.to_dict() for each in self.mending],
+            "before": self.before.to_dict(),
+            "after": self.after.to_dict(),
+        }
+
+
+def _saved(found: WhatIf) -> dict[str, float] | None:
+    """Rent that the same work costs less an hour of the job as it was [USD/h]."""
+    if found.slowdown >= 1 or found.rent.price is None:
+        return None
+    whole = found.rent.price * (HOUR * int(found.before.gpus))
+    return (whole * (1 - found.slowdown)).to_dict()
+
+
+def price_dict(rent: Quote) -> dict[str, Any] | None:
+    """Return what a GPU costs and who says so."""
+    if rent.price is None:
+        return None
+    return {
+        **(rent.price * HOUR).to_dict("_usd_per_gpu_hour"),
+        "row": rent.row,
+        "source": rent.source,
+        "date": rent.date,
+    }
+
+
+def rent_of(accelerator: str, stated: float | None = None) -> Quote:
+    """Return the rent of one accelerator [USD/s]: as stated, else the catalog's row."""
+    if stated is not None:
+        return Quote(price=exactly(stated), row="stated", source="as stated")
+    return PriceList().quote([f"gpu-hour-{accelerator}"])
+
+
+def lost(rent: Quote, gpus: int, slowdown: float) -> Range | None:
+    """Return what GPUs cost while they wait [USD/h]."""
+    if rent.price is None or slowdown < 1:
+        return None
+    return rent.price * (HOUR * gpus * (1 - 1 / slowdown))
+
+
+def whatif(
+    model: Model,
+    cluster: Cluster,
+    change: Change,
+    *,
+    gpus: int,
+    request: Request | None = None,
+    routing: Routing = USUAL,
+    rent: float | None = None,
+    stop: float | None = None,
+) -> WhatIf:
+    """Time one step before and after a change, under one layout.
+
+    Parameters
+    ----------
+    routing : Routing
+        How the fabric routes before, and which GPUs run the job.
+    rent : float, optional
+        Of one GPU [USD/s]; the catalog's when left out.
+    stop : float, optional
+        How long the job stands still to be mended [s]; a published restart when left out.
+
+    Raises
+    ------
+    InputError
+        When a pattern names nothing.
+    ModelError
+        When a rank is gone or has lost another one: the job stops.
+    """
+    choice = choose(model, cluster, gpus, request or Request())
+    given = _pieces(model, cluster, gpus, choice)
+    then = change.cluster or cluster
+    changed = _pieces(model, then, gpus, choice) if change.cluster else given
+    reference = _reference(given, cluster)
+    job = Job.of(given, cluster, routing)
+    loads = reference if routing == USUAL else job.loads(job.wiring)
+    before = stretched(given, growth(loads, reference))
+    if change.cluster is not None:
+        reference, job = _reference(changed, then), Job.of(changed, then, routing)
+    wiring = faults.apply(job.wiring, change.patterns) if change.patterns else job.wiring
+    untouched = not change.patterns and not change.reroute and routing == USUAL
+    loads = reference if untouched else job.loads(wiring, change.reroute)
+    after = stretched(changed, growth(loads, reference))
+    slow = _slow_gpus(job, change)
+    first, last = before.sum(), summed(after, slow)
+    made = (_step(before, first), _step(after, last))
+    times = float(last.step_time / first.step_time)
+    return WhatIf(
+        model=model.name,
+        cluster=cluster.name,
+        change=change,
+        choice=choice,
+        before=made[0],
+        after=made[1],
+        collectives=_collectives(before, after, loads),
+        rent=rent_of(cluster.accelerator.name, rent),
+        mending=_mending(job, change, times, stop) if change.patterns or change.straggler else (),
+    )
+
+
+def _pieces(model: Model, cluster: Cluster, gpus: int, choice: Choice) -> Pieces:
+    return pieces(
+        model,
+        cluster,
+        choice.strategy,
+        gpus=gpus,
+        seq_len=choice.seq_len,
+        software=choice.software,
+    )
+
+
+def _reference(given: Pieces, cluster: Cluster) -> dict[Shape, Loads]:
+    """Load the sound fabric as the closed form stands for it."""
+    job = Job.of(given, cluster)
+    return job.loads(job.wiring)
+
+
+def _step(given: Pieces, added: Sum) -> Step:
+    """Turn sums into the answer that ``netmodel step`` gives."""
+    return answer(
+        given.model,
+        given.strategy,
+        given.seq_len,
+        given.accelerator,
+        given.software,
+        added,
+        given.messages,
+        given.fabric,
+    )
+
+
+def summed(given: Pieces, speed: float = 1.0) -> Sum:
+    """Add a step up in which one pipeline rank's GPU computes at part of its speed.
+
+    Every micro-batch passes that rank, taken to be the fullest, so all work goes at its pace; only
+    the bubble, the time in which it waits for the others, stays theirs.
+    """
+    sound = given.sum()
+    if speed == 1.0:
+        return sound
+    gpu = given.accelerator
+    slow = replace(
+        gpu,
+        peak={name: speed * each for name, each in gpu.peak.items()},
+        memory_bandwidth=speed * gpu.memory_bandwidth,
+    )
+    added = given.with_accelerator(slow).sum()
+    spared = added.parts["bubble"] - sound.parts["bubble"]
+    if spared <= 0:
+        return added
+    bubble = {"bubble": sound.parts["bubble"]}
+    return replace(
+        added,
+        step_time=added.step_time - spared,
+        parts={**added.parts, **bubble},
+        view={**added.view, **bubble},
+    )
+
+
+def _slow_gpus(job: Job, change: Change) -> float:
+    """Return the speed of the slowest GPU of the job."""
+    slowest = 1.0
+    for text in change.straggler:
+        found = AT.match(text)
+        assert found is not None
+        speed = float(found["rest"]) / 100
+        if not 0 < speed <= 1:
+            raise InputError(
+                f"{text!r} leaves {found['rest']} % of the speed",
+                where="--straggler",
+                remedy="Give a part above 0 % and up to 100 %.",
+            )
+        hit = np.isin(_victims(job, found["what"]), job.ranks)
+        if not hit.any():
+            raise InputError(f"{found['what']!r} names no GPU of the job", where="--straggler")
+        slowest = min(slowest, speed)
+    return slowest
+
+
+def _victims(job: Job, pattern: str) -> Any:
+    """Return the GPUs, as their number in the fabric, that a pattern takes away."""
+    damage = faults.Damage.none(job.wiring)
+    damage.inflict(job.wiring, pattern)
+    return np.flatnonzero(~damage.alive[job.wiring.gpus])
+
+
+def _collectives(
+    before: Pieces, after: Pieces, loads: Mapping[Shape, Loads]
+) -> tuple[Collective, ...]:
+    """Put the largest message of each kind side by side."""
+    found: dict[str, Collective] = {}
+    later = {_key(each): each for each in after.messages}
+    for shape, messages in shapes_of(before).items():
+        hot = loads[shape].hottest(1) if shape in loads else []
+        for each in messages:
+            count = float(each.demand.count)
+            name = f"{each.demand.dimension} {each.demand.kind}"
+            seconds = float(each.seconds) / count
+            if name not in found or seconds > found[name].before:
+                found[name] = Collective(
+                    name=name,
+                    before=seconds,
+                    after=float(later[_key(each)].seconds) / count,
+                    link=hot[0].name if hot else "",
+                )
+    return tuple(sorted(found.values(), key=lambda each: -each.slowdown))
+
+
+def _key(message: Message) -> tuple[str, str, str, str]:
+    demand = message.demand
+    return demand.dimension, demand.kind, demand.phase, demand.layer
+
+
+def _mending(job: Job, change: Change, slowdown: float, stop: float | None) -> tuple[Mending, ...]:
+    """Say when it pays to stop and mend, and to go on without the hit hosts."""
+    pause = recovery().restart if stop is None else stop
+    found = [_mended("re-cable or use a spare", pause, 1.0, slowdown)]
+    hit = _hit_hosts(job, change)
+    replicas = int(job.given.strategy.dp)
+    lost_replicas = _replicas(job, hit)
+    if 0 < lost_replicas < replicas:
+        speed = (replicas - lost_replicas) / replicas
+        found.append(_mended(f"drain {len(hit)} host(s)", pause, speed, slowdown))
+    return tuple(found)
+
+
+def _mended(how: str, stop: float, speed: float, slowdown: float) -> Mending:
+    """Weigh a pause against the speed that it gains.
+
+    Over a time T, running on gives T / slowdown, pausing gives (T - stop) speed.
+    """
+    gain = speed - 1 / slowdown
+    pays = stop * speed / gain if gain > 1e-12 else float("inf")
+    return Mending(how=how, stop=stop, speed=speed, pays_after=pays)
+
+
+def _hit_hosts(job: Job, change: Change) -> set[int]:
+    """Return the hosts that hold a broken part or an end of a broken cable."""
+    damage = faults.Damage.none(job.wiring)
+    for text in (*change.patterns, *change.straggler):
+        found = AT.match(text)
+        damage.inflict(job.wiring, found["what"] if found else text)
+    hit = ~damage.alive
+    start = 0
+    for group in job.wiring.cables:
+        broken = damage.cables[start : start + len(group.a)] < 1
+        hit[group.a[broken]] = hit[group.b[broken]] = True
+        start += len(group.a)
+    node = job.wiring.attribute("node", -1.0).astype(int)
+    return set(node[hit & (node >= 0)].tolist())
+
+
+def _replicas(job: Job, hosts: set[int]) -> int:
+    """Count the data-parallel replicas that have a rank on some hosts."""
+    on = np.flatnonzero(np.isin(hosts_of(job.wiring)[job.ranks], list(hosts)))
+    strategy = job.given.strategy
+    stride = {"tp": strategy.tp, "cp": strategy.cp, "dp": strategy.dp, "pp": strategy.pp}
+    inner = 1
+    for name in strategy.order.split("-"):
+        if name == "dp":
+            break
+        inner *= int(stride.get(name, 1))
+    return len(np.unique(on // inner % int(strategy.dp)))

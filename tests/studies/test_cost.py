@@ -1,0 +1,143 @@
+"""What a cluster and a run cost: laws, and what DeepSeek published."""
+
+import netmodel as nm
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from netmodel import catalog
+from netmodel.errors import InputError
+from netmodel.studies.cost import HOUR, YEAR, Terms, cost
+from netmodel.studies.price_list import PriceList
+from netmodel.studies.run import training_run
+
+H800 = nm.load_cluster("deepseek-h800-mpft")
+H100 = nm.load_cluster("dgx-superpod-h100")
+KWH = 3.6e6
+
+
+def deepseek(name, tokens):
+    run = training_run(nm.load_model(name), H800, 2048, tokens)
+    return cost(H800, 2048, run=run)
+
+
+@pytest.fixture(scope="module")
+def v3():
+    return deepseek("deepseek-v3", 14.8e12)
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    lifetime=st.floats(1, 10),
+    pue=st.floats(1, 2),
+    electricity=st.floats(0.01, 0.5),
+    space=st.floats(0, 1e7),
+    staff=st.floats(0, 1e7),
+)
+def test_owning_is_the_sum_of_its_parts(lifetime, pue, electricity, space, staff):
+    terms = Terms(
+        lifetime=lifetime * YEAR,
+        pue=pue,
+        electricity=electricity / KWH,
+        facility=True,
+        space=space / YEAR,
+        staff=staff / YEAR,
+    )
+    found = cost(H100, 512, terms=terms)
+    bought = found.bill.total + 64 * catalog.price("facility-node").typical
+    fed = found.bill.load.typical * pue * YEAR * electricity / KWH
+    expected = bought / lifetime + fed + space + staff
+    assert found.per_year.typical == pytest.approx(expected)
+    assert found.per_gpu_hour.typical == pytest.approx(expected / 8760 / 512)
+    assert found.per_year.low <= found.per_year.typical <= found.per_year.high
+
+
+@settings(max_examples=10, deadline=None)
+@given(tokens=st.floats(1e9, 1e14), effective=st.floats(0.1, 1))
+def test_a_run_costs_in_proportion_to_its_time(tokens, effective):
+    run = training_run(nm.load_model("deepseek-v3"), H800, 2048, tokens)
+    found = cost(H800, 2048, run=run, effective=effective)
+    hours = found.figure("gpu_hours").typical
+    assert hours == pytest.approx(2048 * run.seconds / effective / HOUR)
+    assert found.figure("rent").typical > 0
+    rented = next(each.value for each in found.of_run if each.name == "rent")
+    assert rented.typical == pytest.approx(2 * hours)
+    energy = next(each.value for each in found.of_run if each.name == "energy")
+    assert energy.typical == pytest.approx(found.figure("load").typical * found.time)
+
+
+def spent(found, name):
+    return next(each.value for each in found.of_run if each.name == name)
+
+
+def test_v3_takes_the_published_gpu_hours_and_dollars(v3):
+    """arXiv:2412.19437 Table 1: 2,664K H800 hours for 14.8T tokens, 5.328 M$ at 2 $ an hour."""
+    assert spent(v3, "gpu_hours").typical == pytest.approx(2664e3, rel=0.08)
+    assert spent(v3, "rent").typical == pytest.approx(5.328e6, rel=0.08)
+
+
+def test_v3_with_context_extension_and_post_training_is_5_576_million(v3):
+    """Those two stages, 119K and 5K hours, are published and not modelled."""
+    rent = catalog.price("gpu-hour-h800").typical * HOUR
+    total = spent(v3, "rent").typical + rent * (119e3 + 5e3)
+    assert total == pytest.approx(5.576e6, rel=0.08)
+    assert rent * (2664e3 + 119e3 + 5e3) == pytest.approx(5.576e6)
+
+
+def test_r1_costs_two_dollars_an_hour():
+    """arXiv:2501.12948 v2: 101K, 5K and 41K hours make 294 k$."""
+    hour = catalog.price("gpu-hour-h800").typical * HOUR
+    assert hour * (101e3 + 5e3 + 41e3) == pytest.approx(294e3)
+
+
+@pytest.mark.parametrize(
+    ("name", "tokens", "hours"), [("deepseek-v2", 8.1e12, 1400e3), ("deepseek-67b", 2e12, 601e3)]
+)
+def test_older_models_take_the_published_gpu_hours(name, tokens, hours):
+    """arXiv:2405.04434 section 3.2.3: 172.8K and 300.6K hours for each 1T tokens."""
+    found = deepseek(name, tokens)
+    assert spent(found, "gpu_hours").typical == pytest.approx(hours, rel=0.08)
+    assert spent(found, "rent").typical == pytest.approx(2 * hours, rel=0.08)
+
+
+def test_v3_takes_no_more_energy_than_rated_nodes_would(v3):
+    """256 nodes of 10.2 kW for 54.25 days: 3.4 GWh before PUE, an upper bound."""
+    energy = spent(v3, "energy")
+    assert energy.typical / KWH < 3.4e6
+    assert energy.high / KWH == pytest.approx(3.4e6, rel=0.08)
+
+
+def test_electricity_is_a_small_part_of_the_rent(v3):
+    """At 0.10 $ a kWh, 0.34 M$ or 6 % of 5.6 M$ at the rated power."""
+    terms = Terms(electricity=0.10 / KWH, pue=1.0)
+    found = cost(H800, 2048, terms=terms, run=v3.run)
+    paid = spent(found, "electricity_of_run")
+    assert paid.high == pytest.approx(0.34e6, rel=0.1)
+    assert paid.high / spent(found, "rent").typical == pytest.approx(0.06, abs=0.01)
+
+
+def test_every_term_names_its_row_and_date(v3):
+    for figure in v3.terms:
+        row = figure.source.partition(":")[0]
+        assert catalog.price(row).date in figure.source
+
+
+def test_what_nobody_published_stays_open(v3):
+    assert v3.per_year is None
+    assert v3.per_gpu_hour is None
+    assert any("DeepSeek-H800" in note for note in v3.notes)
+    data = v3.to_dict()
+    assert data["purchase_usd"] is None
+    assert data["yearly"]["write_off_usd"]["typical"] is None
+    stated = cost(H800, 2048, prices=PriceList(stated={"deepseek-h800": 3e5}))
+    assert stated.bill.total == pytest.approx(256 * 3e5 + stated.bill.network)
+
+
+@pytest.mark.parametrize("terms", [{"pue": 0.9}, {"lifetime": 0.0}, {"pue": float("nan")}])
+def test_impossible_terms_are_refused(terms):
+    with pytest.raises(InputError):
+        Terms(**terms)
+
+
+def test_a_run_without_tokens_to_train_on_is_refused():
+    with pytest.raises(InputError, match="--tokens"):
+        training_run(nm.load_model("deepseek-v3"), H800, 2048, 0.0)
