@@ -44,8 +44,9 @@ def change_figure(found: WhatIf) -> Figure:
     word = "slower" if percent >= 0 else "faster"
     headline(
         figure,
-        f"A step takes {abs(percent):.1f} % longer" if percent >= 0 else
-        f"A step takes {abs(percent):.1f} % less time",
+        f"A step takes {abs(percent):.1f} % longer"
+        if percent >= 0
+        else f"A step takes {abs(percent):.1f} % less time",
         f"{found.model} on {int(found.before.gpus):,} GPUs of {found.cluster}; {found.change}",
         top=1 - 0.22 / height,
         step=0.36 / height,
@@ -90,9 +91,13 @@ def ranking_figure(found: Ranking) -> Figure:
     ax = figure.add_axes((0.34, 0.95 / height, 0.6, 0.34 * len(shown) / height))
     plot_ranking(found, ax)
     stops = sum(each.count for each in found.faults if math.isinf(each.slowdown))
-    worst = max((each.slowdown for each in found.faults if not math.isinf(each.slowdown)), default=1)
-    first = f"{stops:,} of {found.count:,} single faults stop the job" if stops else (
-        f"No single fault stops the job, the worst costs {100 * (worst - 1):.1f} %"
+    worst = max(
+        (each.slowdown for each in found.faults if not math.isinf(each.slowdown)), default=1
+    )
+    first = (
+        f"{stops:,} of {found.count:,} single faults stop the job"
+        if stops
+        else (f"No single fault stops the job, the worst costs {100 * (worst - 1):.1f} %")
     )
     headline(
         figure,

@@ -211,7 +211,8 @@ def cost(
     lifetime, pue = known["lifetime"], known["pue"]
     assert lifetime is not None
     assert pue is not None
-    load, source = made.load, "price rows power-*, switches and optics where published"
+    load = made.load
+    source = "; ".join(dict.fromkeys(each.load_source for each in made.lines if each.load_source))
     site = load * pue if load else None
     idle = exactly(made.idle) if made.idle is not None else None
     power = (

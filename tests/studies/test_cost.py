@@ -124,6 +124,12 @@ def test_every_term_names_its_row_and_date(v3):
         assert catalog.price(row).date in figure.source
 
 
+def test_power_names_who_published_it(v3):
+    (load,) = [each for each in v3.power if each.name == "load"]
+    assert "arXiv:2506.14551" in load.source
+    assert "optics" in load.source
+
+
 def test_what_nobody_published_stays_open(v3):
     assert v3.per_year is None
     assert v3.per_gpu_hour is None
