@@ -1,13 +1,14 @@
 """DeepSeek from public facts: hours, dollars, watts and network of its clusters, and of a fleet.
 
-Every figure of docs/explanation/deepseek-case.md is printed here. Published figures are marked so and
-cited there; all else is the model's, rounded so that a refit does not change every line.
+docs/explanation/deepseek-case.md discusses what is printed here. Published figures are marked so
+and cited there; all else is the model's, rounded so that a refit does not change every line.
 """
 
 import netmodel as nm
 from netmodel.collectives.group import group_of
+from netmodel.studies.amounts import Range
 from netmodel.studies.bill import tally
-from netmodel.studies.cost import Terms, cost
+from netmodel.studies.cost import Terms, cost, rent_of
 from netmodel.studies.explain_limits import bytes_over
 from netmodel.studies.explain_waterfall import occurrences
 from netmodel.studies.goodput import goodput
@@ -15,8 +16,10 @@ from netmodel.studies.layouts import Request
 from netmodel.studies.run import training_run
 from netmodel.training.messages import span_of
 from netmodel.training.pieces import even_stage, pieces
+from netmodel.workload import flops_per_token, parameters
 
 HOUR, YEAR_HOURS, KWH = 3600.0, 8760.0, 3.6e6
+BATCH, LENGTH = 15_360, 4096  # of V3
 RENT = 2.0  # USD a GPU-hour, as arXiv:2412.19437 Table 1 assumes
 HFREDUCE = {  # GB/s of a 186 MiB all-reduce, arXiv:2408.14158 Fig. 7: NCCL, HFReduce
     16: (4.01, 8.10),
@@ -31,8 +34,8 @@ FIRE_FLYER = nm.load_cluster("fire-flyer-2")
 
 
 def percent(ours: float, published: float) -> str:
-    """How far off the model is."""
-    return f"{ours / published - 1:+.0%}"
+    """How far the first lies from the second."""
+    return f"{round(ours / published - 1, 2) + 0.0:+.0%}"  # + 0.0: no minus before a zero
 
 
 def fire_flyer() -> None:
@@ -42,11 +45,16 @@ def fire_flyer() -> None:
     megawatts = found.figure("load").typical / 1e6
     print(f"power at work        {megawatts:.1f} MW (published: just over 3, under 4)")
     print(f"energy in a year     {megawatts * YEAR_HOURS / 1e3:.0f} GWh before cooling")
-    rent = nm_rent("a100")
-    print(f"rent in a year       {rent * 1e4 * YEAR_HOURS / 1e6:.0f} M$, were it rented as A100 are")
+    rent, _ = rent_of("a100")
+    assert rent is not None
+    yearly = rent.typical * HOUR * YEAR_HOURS * 10_000
+    print(f"rent in a year       {yearly / 1e6:.0f} M$, were it rented as A100 are")
     built = tally({"relative-switch-hdr": 122, "relative-node-fire-flyer-2": 1250})
     usual = tally({"relative-switch-hdr": 1320, "relative-node-dgx-a100": 1250})
-    print(f"network of the bill  {built.network_share.typical:.0%}; of DGX A100 with three tiers", end=" ")
+    print(
+        f"network of the bill  {built.network_share.typical:.0%}; of DGX A100 with three tiers",
+        end=" ",
+    )
     print(f"{usual.network_share.typical:.0%} at {usual.total / built.total:.1f} times the price")
     print()
     print("all-reduce of 186 MiB [GB/s]")
@@ -59,7 +67,7 @@ def fire_flyer() -> None:
         ]
         print(f"{gpus:>5}  {nccl:>15.1f}  {hfreduce:>19.1f}  {ours[0]:>15.0f}  {ours[1]:>22.1f}")
     print()
-    print("step [s]                    published  model         NIC reached at 9 GiB/s")
+    print("step [s]                    published  model        NIC reached at 9 GiB/s")
     moe = "pp=10,micro_batch=1,global_batch=4608,precision=bf16"
     llama = "pp=4,micro_batch=1,global_batch=4096,precision=bf16"
     for model, layout, gpus, length, seconds in (
@@ -73,17 +81,10 @@ def fire_flyer() -> None:
             for cluster in (FIRE_FLYER, slow)
         ]
         print(
-            f"{model:<17} {gpus:>4} GPUs  {seconds:>9.1f}  {steps[0]:>5.0f} ({percent(steps[0], seconds)})"
-            f"  {percent(steps[1], steps[0])}"
+            f"{model:<17} {gpus:>4} GPUs  {seconds:>9.1f}  {steps[0]:>5.0f} "
+            f"({percent(steps[0], seconds)})  {percent(steps[1], steps[0]):>22}"
         )
     print()
-
-
-def nm_rent(name: str) -> float:
-    """Typical rent of a GPU [USD/h]."""
-    from netmodel.studies.cost import rent_of
-
-    return rent_of(name)[0].typical * HOUR
 
 
 def clusters() -> None:
@@ -106,11 +107,17 @@ def clusters() -> None:
         )
     extra = 119e3 + 5e3  # context extension, post-training: published, not modelled
     whole = hours + extra
-    print(f"V3 with its published 124K hours of later stages: {whole * RENT / 1e6:.1f} M$ (5.576 M$)")
+    print(
+        f"V3 with its published 124K hours of later stages: {whole * RENT / 1e6:.1f} M$ (5.576 M$)"
+    )
     known = 601e3 + 1400e3 + 2788e3 + 147e3
-    print(f"all published runs, 67B to R1: {known / 1e6:.1f}M GPU-hours, {known * RENT / 1e6:.1f} M$")
+    print(
+        f"all published runs, 67B to R1: {known / 1e6:.1f}M GPU-hours, {known * RENT / 1e6:.1f} M$"
+    )
     year = 2048 * YEAR_HOURS
-    print(f"2,048 GPUs rented for a year: {year * RENT / 1e6:.0f} M$; V3 is {2788e3 / year:.0%} of it")
+    print(
+        f"2,048 GPUs rented for a year: {year * RENT / 1e6:.0f} M$; V3 is {2788e3 / year:.0%} of it"
+    )
     made = cost(H800, 2048).bill
     host = tally({"node-h100": 1}).total
     bought = made.network + 256 * host
@@ -125,39 +132,46 @@ def clusters() -> None:
 
 
 def planes() -> None:
-    """Multi-plane against multi-rail, and what the cut NVLink costs."""
+    """Multi-plane against multi-rail, what V3 needs of its network, and the cut NVLink."""
     print("3. One step of V3 on 2,048 GPUs")
     mpft = nm.step("deepseek-v3", H800, gpus=2048)
-    mrft = nm.step("deepseek-v3", "deepseek-h800-mrft", gpus=2048)
-    apart = abs(mrft.step_time / mpft.step_time - 1)
-    print(f"step                    {mpft.step_time:.0f} s (published 19.9)")
-    print(f"MRFT beside MPFT        {apart:.1%} apart (published 0.1 %)")
+    print(f"step                     {mpft.step_time:.0f} s (published 19.9)")
     experts = mpft.breakdown["ep"] + mpft.hidden["ep"]
-    print(f"expert communication    {experts / mpft.step_time:.0%} of the step, of which", end=" ")
-    print(f"{mpft.hidden['ep'] / experts:.0%} hidden under compute")
-    for name, layout, length in (
-        ("deepseek-v3", mpft.strategy, 4096),
-        ("llama-3.1-405b", "tp=8,pp=16,zero=1,global_batch=1024,recompute=full", 8192),
+    print(f"expert communication     {experts / mpft.step_time:.0%} of the step", end=", ")
+    print(f"{mpft.hidden['ep'] / experts:.0%} of it hidden under compute")
+    for fidelity in ("closed", "contention"):
+        one, other = (
+            nm.step("deepseek-v3", name, gpus=2048, fidelity=fidelity).step_time
+            for name in (H800.name, "deepseek-h800-mrft")
+        )
+        print(f"MRFT, {fidelity:<18} {other / one - 1:+.1%} (published +0.1 %)")
+    for what, change in (
+        ("leaves 4:1 to spines", "fabric.oversubscription=4"),
+        ("NICs at half rate", "nodes.nic_bandwidth=25 GB/s"),
+        ("NVLink of the H100", "nodes.name=DGX-H100"),
     ):
-        times = [
-            nm.step(name, cluster, layout, gpus=2048, seq_len=length).step_time
-            for cluster in (H800, nm.load_cluster(H800.name, overrides=("nodes.name=DGX-H100",)))
-        ]
-        print(f"NVLink of the H100 instead of the H800, {name:<15}: step {times[1] / times[0] - 1:+.0%}")
-    print("leaf bandwidth, a step's elasticity:", end=" ")
-    found = nm.explain("deepseek-v3", H800, 2048).elasticity[-1]
-    shown = {name: value for name, value in found.items() if "leaf" in name and "bandwidth" in name}
-    print(", ".join(f"{value:.2f}" for value in shown.values()))
+        print(f"{what:<24} {change_of('deepseek-v3', mpft.strategy, 4096, change)}")
+    dense = "tp=8,pp=16,zero=1,global_batch=1024,sequence_parallel=true,recompute=full"
+    slower = change_of("llama-3.1-405b", dense, 8192, "nodes.name=DGX-H100")
+    print(f"the same for dense 405B  {slower}, its tensor parallelism is on NVLink")
     print()
 
 
-def network_bytes(name: str, *, batch: int) -> tuple[float, float, str]:
-    """Bytes that leave the hosts for each trained token, and for each 1,000 FLOP; the layout."""
-    model = nm.load_model(name)
-    run = training_run(model, H800, 2048, request=Request(global_batch=batch))
-    choice = run.choice
+def change_of(model: str, layout: nm.Strategy | str, seq_len: int, change: str) -> str:
+    """How much longer a step is on a changed cluster, the layout kept."""
+    before, after = (
+        nm.step(model, cluster, layout, gpus=2048, seq_len=seq_len).step_time
+        for cluster in (H800, nm.load_cluster(H800.name, overrides=(change,)))
+    )
+    return percent(after, before)
+
+
+def network_bytes(model: nm.Model, layout: str | None) -> float:
+    """Bytes that leave the hosts for each trained token."""
+    request = Request(strategy=layout, global_batch=BATCH, seq_len=LENGTH)
+    choice = training_run(model, H800, 2048, request=request).choice
     given = pieces(
-        model, H800, choice.strategy, gpus=2048, seq_len=choice.seq_len, software=choice.software
+        model, H800, choice.strategy, gpus=2048, seq_len=LENGTH, software=choice.software
     )
     stage, sent = even_stage(given.model, given.plan), 0.0
     for message in given.messages:
@@ -166,27 +180,26 @@ def network_bytes(name: str, *, batch: int) -> tuple[float, float, str]:
         if "leaf" in group.tiers:
             times = float(demand.count * occurrences(message, given, stage))
             sent += times * bytes_over(message, given, "leaf")
-    tokens = batch * choice.seq_len / 2048
-    flops = run.step.model_flops / (batch * choice.seq_len)
-    strategy = choice.strategy
-    layout = f"tp={strategy.tp} pp={strategy.pp} ep={strategy.ep} dp={strategy.dp}"
-    return sent / tokens, sent / tokens / flops, layout
+    return sent * 2048 / (BATCH * LENGTH)
 
 
 def traffic() -> None:
     """Whether a mixture of experts sends less."""
-    print("4. Sent from host to host, 2,048 H800, 15,360 sequences of 4,096 tokens a step")
-    print("model           active/total [B]  GFLOP/token  MB/token  B/GFLOP  layout")
-    for name in ("deepseek-67b", "llama-3.1-405b", "deepseek-v2", "deepseek-v3"):
-        from netmodel.workload import flops_per_token, parameters
-
+    print(f"4. Sent from host to host: 2,048 H800, {BATCH:,} sequences of {LENGTH:,} tokens a step")
+    print("model           active/total  GFLOP/token  MB/token  B/GFLOP  layout")
+    for name, layout in (
+        ("deepseek-67b", "pp=16,zero=1,recompute=full"),
+        ("llama-3.1-405b", "tp=8,pp=16,zero=1,recompute=full,sequence_parallel=true"),
+        ("deepseek-v2", None),
+        ("deepseek-v3", None),
+    ):
         model = nm.load_model(name)
-        counts = parameters(model)
-        sent, each, layout = network_bytes(name, batch=15_360)
+        counts, flops = parameters(model), flops_per_token(model, LENGTH, causal=True)
+        sent = network_bytes(model, layout)
+        size = f"{counts.active / 1e9:.0f}B/{counts.total / 1e9:.0f}B"
         print(
-            f"{name:<15} {counts.active / 1e9:>8.0f}/{counts.total / 1e9:<7.0f}"
-            f"  {flops_per_token(model, 4096, causal=True) / 1e9:>11.0f}  {sent / 1e6:>8.1f}"
-            f"  {each * 1e9:>7.0f}  {layout}"
+            f"{name:<15} {size:>12}  {flops / 1e9:>11.0f}  {sent / 1e6:>8.1f}"
+            f"  {sent / flops * 1e9:>7,.0f}  {layout or 'published, adapted where it must be'}"
         )
     print()
 
@@ -194,8 +207,12 @@ def traffic() -> None:
 def fleet() -> None:
     """Ten to twenty-five thousand H100."""
     print("5. A fleet of H100: bought, with buildings, energy at 0.10 $/kWh")
-    print("                                  network                                    own    rent")
-    print("fabric           GPUs  purchase  $/GPU  of hosts+net  of GPUs    at work  $/GPU-h  $/GPU-h")
+    print(
+        "                                  network                                    own    rent"
+    )
+    print(
+        "fabric           GPUs  purchase  $/GPU  of hosts+net  of GPUs    at work  $/GPU-h  $/GPU-h"
+    )
     planes = nm.load_cluster(H800.name, overrides=("nodes.name=DGX-H100",))
     superpod = nm.load_cluster("dgx-superpod-h100")
     terms = Terms(electricity=0.10 / KWH, facility=True)
@@ -231,7 +248,7 @@ def fleet() -> None:
         )
 
 
-def span(value) -> str:
+def span(value: Range | None) -> str:
     """A share from low to high."""
     if value is None:
         return "-"
