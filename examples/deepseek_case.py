@@ -2,7 +2,12 @@
 
 docs/explanation/deepseek-case.md discusses what is printed here. Published figures are marked so
 and cited there; all else is the model's, rounded so that a refit does not change every line.
+
+    python examples/deepseek_case.py            # everything
+    python examples/deepseek_case.py traffic    # one part: see PARTS
 """
+
+import sys
 
 import netmodel as nm
 from netmodel.collectives.group import group_of
@@ -40,7 +45,7 @@ def percent(ours: float, published: float) -> str:
 
 def fire_flyer() -> None:
     """Ten thousand A100 behind one NIC a host."""
-    print("1. Fire-Flyer 2: 10,000 A100")
+    print("Fire-Flyer 2: 10,000 A100")
     found = cost(FIRE_FLYER, 10_000)
     megawatts = found.figure("load").typical / 1e6
     print(f"power at work        {megawatts:.1f} MW (published: just over 3, under 4)")
@@ -84,12 +89,11 @@ def fire_flyer() -> None:
             f"{model:<17} {gpus:>4} GPUs  {seconds:>9.1f}  {steps[0]:>5.0f} "
             f"({percent(steps[0], seconds)})  {percent(steps[1], steps[0]):>22}"
         )
-    print()
 
 
 def clusters() -> None:
     """What V2 and V3 took on 2,048 H800."""
-    print("2. 2,048 H800: published beside the model")
+    print("2,048 H800: published beside the model")
     print("model   tokens  GPU-hours published  model           at 2 $     days  GWh")
     for name, tokens, published in (
         ("deepseek-67b", 2e12, 601e3),
@@ -114,6 +118,11 @@ def clusters() -> None:
     print(
         f"all published runs, 67B to R1: {known / 1e6:.1f}M GPU-hours, {known * RENT / 1e6:.1f} M$"
     )
+    needed = 14.8e12 * flops_per_token(nm.load_model("deepseek-v3"), LENGTH, causal=True)
+    each = needed / (2664e3 * HOUR)
+    peak = H800.accelerator.peak["bf16"]
+    print(f"the published hours of V3 ask {each / 1e12:.0f} TFLOP/s of a GPU", end=", ")
+    print(f"{each / peak:.0%} of its BF16 peak")
     year = 2048 * YEAR_HOURS
     print(
         f"2,048 GPUs rented for a year: {year * RENT / 1e6:.0f} M$; V3 is {2788e3 / year:.0%} of it"
@@ -128,12 +137,11 @@ def clusters() -> None:
     )
     print(f"50,000 GPUs offer {50_000 * YEAR_HOURS / 1e6:.0f}M GPU-hours a year; V3 is", end=" ")
     print(f"{2788e3 / (50_000 * YEAR_HOURS):.1%} of that")
-    print()
 
 
 def planes() -> None:
     """Multi-plane against multi-rail, what V3 needs of its network, and the cut NVLink."""
-    print("3. One step of V3 on 2,048 GPUs")
+    print("One step of V3 on 2,048 GPUs")
     mpft = nm.step("deepseek-v3", H800, gpus=2048)
     print(f"step                     {mpft.step_time:.0f} s (published 19.9)")
     experts = mpft.breakdown["ep"] + mpft.hidden["ep"]
@@ -154,7 +162,6 @@ def planes() -> None:
     dense = "tp=8,pp=16,zero=1,global_batch=1024,sequence_parallel=true,recompute=full"
     slower = change_of("llama-3.1-405b", dense, 8192, "nodes.name=DGX-H100")
     print(f"the same for dense 405B  {slower}, its tensor parallelism is on NVLink")
-    print()
 
 
 def change_of(model: str, layout: nm.Strategy | str, seq_len: int, change: str) -> str:
@@ -166,8 +173,8 @@ def change_of(model: str, layout: nm.Strategy | str, seq_len: int, change: str) 
     return percent(after, before)
 
 
-def network_bytes(model: nm.Model, layout: str | None) -> float:
-    """Bytes that leave the hosts for each trained token."""
+def network_bytes(model: nm.Model, layout: str | None) -> tuple[float, nm.Strategy]:
+    """Bytes that leave the hosts for each trained token, and the layout."""
     request = Request(strategy=layout, global_batch=BATCH, seq_len=LENGTH)
     choice = training_run(model, H800, 2048, request=request).choice
     given = pieces(
@@ -180,33 +187,33 @@ def network_bytes(model: nm.Model, layout: str | None) -> float:
         if "leaf" in group.tiers:
             times = float(demand.count * occurrences(message, given, stage))
             sent += times * bytes_over(message, given, "leaf")
-    return sent * 2048 / (BATCH * LENGTH)
+    return sent * 2048 / (BATCH * LENGTH), choice.strategy
 
 
 def traffic() -> None:
     """Whether a mixture of experts sends less."""
-    print(f"4. Sent from host to host: 2,048 H800, {BATCH:,} sequences of {LENGTH:,} tokens a step")
-    print("model           active/total  GFLOP/token  MB/token  B/GFLOP  layout")
+    print(f"Sent from host to host: 2,048 H800, {BATCH:,} sequences of {LENGTH:,} tokens a step")
+    print("model           active/total  GFLOP/token  MB/token  kB/GFLOP  layout")
     for name, layout in (
         ("deepseek-67b", "pp=16,zero=1,recompute=full"),
         ("llama-3.1-405b", "tp=8,pp=16,zero=1,recompute=full,sequence_parallel=true"),
-        ("deepseek-v2", None),
+        ("deepseek-v2", None),  # as published, or what is nearest to it and fits
         ("deepseek-v3", None),
     ):
         model = nm.load_model(name)
         counts, flops = parameters(model), flops_per_token(model, LENGTH, causal=True)
-        sent = network_bytes(model, layout)
+        sent, used = network_bytes(model, layout)
+        strategy = f"tp={used.tp} pp={used.pp} ep={used.ep}"
         size = f"{counts.active / 1e9:.0f}B/{counts.total / 1e9:.0f}B"
         print(
             f"{name:<15} {size:>12}  {flops / 1e9:>11.0f}  {sent / 1e6:>8.1f}"
-            f"  {sent / flops * 1e9:>7,.0f}  {layout or 'published, adapted where it must be'}"
+            f"  {sent / flops * 1e6:>8.1f}  {strategy}"
         )
-    print()
 
 
 def fleet() -> None:
     """Ten to twenty-five thousand H100."""
-    print("5. A fleet of H100: bought, with buildings, energy at 0.10 $/kWh")
+    print("A fleet of H100: bought, with buildings, energy at 0.10 $/kWh")
     print(
         "                                  network                                    own    rent"
     )
@@ -255,8 +262,14 @@ def span(value: Range | None) -> str:
     return f"{value.low * 100:.0f} to {value.high * 100:.0f}%"
 
 
-fire_flyer()
-clusters()
-planes()
-traffic()
-fleet()
+PARTS = {
+    "fire-flyer": fire_flyer,
+    "hours": clusters,
+    "step": planes,
+    "traffic": traffic,
+    "fleet": fleet,
+}
+for number, name in enumerate(sys.argv[1:] or PARTS):
+    if number:
+        print()
+    PARTS[name]()
