@@ -70,7 +70,10 @@ def fire_flyer() -> None:
             nm.collective("all_reduce", 186 * 2**20, cluster, gpus).algbw[0] / 1e9
             for cluster in (FIRE_FLYER, slow)
         ]
-        print(f"{gpus:>5}  {nccl:>15.1f}  {hfreduce:>19.1f}  {ours[0]:>15.0f}  {ours[1]:>22.1f}")
+        print(
+            f"{gpus:>5}  {nccl:>15.1f}  {hfreduce:>19.1f}  {ours[0]:>15.0f}"
+            f"  {ours[1]:>13.1f}, {percent(ours[1], nccl)} from NCCL"
+        )
     print()
     print("step [s]                    published  model        NIC reached at 9 GiB/s")
     moe = "pp=10,micro_batch=1,global_batch=4608,precision=bf16"
@@ -116,7 +119,8 @@ def clusters() -> None:
     )
     known = 601e3 + 1400e3 + 2788e3 + 147e3
     print(
-        f"all published runs, 67B to R1: {known / 1e6:.1f}M GPU-hours, {known * RENT / 1e6:.1f} M$"
+        f"all published runs, 67B to R1: {known / 1e6:.1f}M GPU-hours, {known * RENT / 1e6:.1f} M$,"
+        f" {known / (2048 * YEAR_HOURS):.0%} of a year of 2,048 GPUs"
     )
     needed = 14.8e12 * flops_per_token(nm.load_model("deepseek-v3"), LENGTH, causal=True)
     each = needed / (2664e3 * HOUR)
@@ -143,7 +147,7 @@ def planes() -> None:
     """Multi-plane against multi-rail, what V3 needs of its network, and the cut NVLink."""
     print("One step of V3 on 2,048 GPUs")
     mpft = nm.step("deepseek-v3", H800, gpus=2048)
-    print(f"step                     {mpft.step_time:.0f} s (published 19.9)")
+    print(f"step                     {percent(mpft.step_time, 19.926)} (published 19.926 s)")
     experts = mpft.breakdown["ep"] + mpft.hidden["ep"]
     print(f"expert communication     {experts / mpft.step_time:.0%} of the step", end=", ")
     print(f"{mpft.hidden['ep'] / experts:.0%} of it hidden under compute")
@@ -194,21 +198,27 @@ def traffic() -> None:
     """Whether a mixture of experts sends less."""
     print(f"Sent from host to host: 2,048 H800, {BATCH:,} sequences of {LENGTH:,} tokens a step")
     print("model           active/total  GFLOP/token  MB/token  kB/GFLOP  layout")
+    found = {}
     for name, layout in (
         ("deepseek-67b", "pp=16,zero=1,recompute=full"),
         ("llama-3.1-405b", "tp=8,pp=16,zero=1,recompute=full,sequence_parallel=true"),
-        ("deepseek-v2", None),  # as published, or what is nearest to it and fits
+        ("deepseek-v2", "pp=16,ep=8,zero=1,recompute=full"),  # its published degrees
         ("deepseek-v3", None),
     ):
         model = nm.load_model(name)
         counts, flops = parameters(model), flops_per_token(model, LENGTH, causal=True)
         sent, used = network_bytes(model, layout)
+        found[name] = sent, sent / flops
         strategy = f"tp={used.tp} pp={used.pp} ep={used.ep}"
         size = f"{counts.active / 1e9:.0f}B/{counts.total / 1e9:.0f}B"
         print(
             f"{name:<15} {size:>12}  {flops / 1e9:>11.0f}  {sent / 1e6:>8.1f}"
             f"  {sent / flops * 1e6:>8.1f}  {strategy}"
         )
+    for name in ("deepseek-v2", "deepseek-v3"):
+        pairs = zip(found[name], found["deepseek-67b"], strict=True)
+        token, flop = (ours / dense for ours, dense in pairs)
+        print(f"{name}: {token:.1f} times the bytes of 67B a token, {flop:.0f} times a FLOP")
 
 
 def fleet() -> None:
