@@ -70,7 +70,16 @@ def scale(
     request = question.request(**layout)
     with progress("sizes") as report:
         curve = scale_study(
-            shape, fabric, gpus, request, mode=mode, fidelity=fidelity, report=report
+            shape,
+            fabric,
+            gpus,
+            request,
+            mode=mode,
+            fidelity=fidelity,
+            routing=routing,
+            placement=placement,
+            seed=seed,
+            report=report,
         )
     answer = Answer(
         data=curve.to_dict(),
