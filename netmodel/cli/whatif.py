@@ -38,9 +38,7 @@ SHOWN = 12
 @model_option
 @gpus_option()
 @click.option("--fail", multiple=True, metavar="PATTERN", help="Cables or nodes that are dead.")
-@click.option(
-    "--degrade", multiple=True, metavar="PATTERN", help="Slower ones: 'spine-0* at 50%'."
-)
+@click.option("--degrade", multiple=True, metavar="PATTERN", help="Slower ones: 'spine-0* at 50%'.")
 @click.option(
     "--straggler", multiple=True, metavar="PATTERN", help="Slow GPUs: 'node0003-gpu1 at 80%'."
 )
@@ -165,9 +163,7 @@ def _upgraded(cluster: str, overrides: Sequence[str], upgrades: Sequence[str]) -
     """Load the cluster with other parts."""
     from netmodel.cli import question
 
-    return question.load_cluster(
-        cluster, (*question.split_overrides(overrides)[0], *upgrades)
-    )
+    return question.load_cluster(cluster, (*question.split_overrides(overrides)[0], *upgrades))
 
 
 def money(value: Range | None, unit: str = "/h") -> str:
@@ -207,7 +203,7 @@ def _answer(found: WhatIf) -> Answer:
             rows=rows,
         )
     ]
-    if found.lost:
+    if found.lost and found.slowdown > 1:
         tables.append(
             Table(
                 columns=("lost while it lasts", "price of a GPU", "source"),

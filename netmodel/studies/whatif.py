@@ -284,15 +284,18 @@ def whatif(
         When a rank is gone or has lost another one: the job stops.
     """
     choice = choose(model, cluster, gpus, request or Request())
-    given = _pieces(model, cluster, gpus, choice)
-    then = change.cluster or cluster
-    changed = _pieces(model, then, gpus, choice) if change.cluster else given
-    reference = _reference(given, cluster)
+    given = before = _pieces(model, cluster, gpus, choice)
     job = Job.of(given, cluster, routing)
-    loads = reference if routing == USUAL else job.loads(job.wiring)
-    before = stretched(given, growth(loads, reference))
+    reference: dict[Shape, Loads] = {}
+    if routing != USUAL or change.cluster is None:
+        reference = _reference(given, cluster)
+    if routing != USUAL:
+        before = stretched(given, growth(job.loads(job.wiring), reference))
+    changed = given
     if change.cluster is not None:
-        reference, job = _reference(changed, then), Job.of(changed, then, routing)
+        changed = _pieces(model, change.cluster, gpus, choice)
+        reference = _reference(changed, change.cluster)
+        job = Job.of(changed, change.cluster, routing)
     wiring = faults.apply(job.wiring, change.patterns) if change.patterns else job.wiring
     untouched = not change.patterns and not change.reroute and routing == USUAL
     loads = reference if untouched else job.loads(wiring, change.reroute)
