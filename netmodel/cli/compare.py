@@ -330,10 +330,19 @@ def _needs(needs: Sequence[Reach], aim: Target) -> Table:
 
     return Table(
         title=f"For {aim.kind} {aim.value:g}, all else as it is",
-        columns=("cluster", "now", "bandwidth/GPU", "needed", "oversubscription", "most GPUs"),
+        columns=(
+            "cluster",
+            "GPUs",
+            "now",
+            "bandwidth/GPU",
+            "needed",
+            "oversubscription",
+            "most GPUs",
+        ),
         rows=[
             (
                 each.label,
+                f"{each.gpus:,}",
                 f"{each.now:.3f}",
                 format_bandwidth(each.nic_now),
                 "no rate is enough"

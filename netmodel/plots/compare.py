@@ -56,7 +56,7 @@ def _load(each: Entry) -> float | None:
 
 TRAINED: tuple[Quantity, ...] = (
     ("Step time", BLUE, _step, format_time, False),
-    ("Tokens per dollar of rent", GREEN, _tokens_a_dollar, "{:,.0f}".format, True),
+    ("Tokens per $ of rent", GREEN, _tokens_a_dollar, "{:,.0f}".format, True),
     ("Tokens per joule", SKY, _tokens_a_joule, "{:.3g}".format, True),
 )
 FABRIC: tuple[Quantity, ...] = (
@@ -79,7 +79,7 @@ def compare_figure(found: Comparison) -> Figure:
     columns = (*TRAINED, *FABRIC) if trained else (*FABRIC, ALONE)
     rows = [_name(each, found.entries) for each in found.entries]
     bars = 0.36 * len(rows)
-    height = bars + 2.1
+    height = bars + 1.85
     figure = new_figure(13, height)
     left = 0.02 + 0.0062 * max(map(len, rows))
     wide = (0.985 - left) / len(columns)

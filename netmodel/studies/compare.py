@@ -1,4 +1,4 @@
-"""Clusters side by side: each with its own layout, its bill, its watts and what one fault leaves."""
+"""Clusters side by side: each with its own layout, its bill, its watts, what one fault takes."""
 
 from __future__ import annotations
 
