@@ -24,6 +24,8 @@ BLOCK = re.compile(r"(?<=```console\n).*?(?=^```)", re.DOTALL | re.MULTILINE)
 PICTURES = {
     "scaling": "scale --cluster deepseek-h800-mpft --model deepseek-v3 --gpus 256..65536",
     "step": "step --cluster deepseek-h800-mpft --model deepseek-v3 --gpus 2048",
+    "cost": "cost --cluster dgx-superpod-h100 --gpus 1024 --electricity 0.10USD/kWh --facility",
+    "goodput": "goodput --cluster meta-24k-roce --model llama-3.1-405b --gpus 16384",
     "fabric-small": "show deepseek-h800-mpft --gpus 32",
     "fabric-large": "show meta-24k-roce",
 }

@@ -90,6 +90,9 @@ def collective(
     algorithms: Sequence[str],
     protocol: str,
     fidelity: str,
+    routing: str,
+    placement: str | tuple[str, ...],
+    seed: int,
     overrides: Sequence[str],
     as_json: bool,
     as_csv: bool,
@@ -116,6 +119,9 @@ def collective(
             algorithm=algorithm,
             protocol=protocol,
             fidelity=fidelity,
+            routing=routing,
+            placement=placement,
+            seed=seed,
             with_measured=draws,
         )
         for name in clusters
@@ -129,12 +135,43 @@ def collective(
         return collective_figure(sweeps)
 
     answer = Answer(
-        data={"collective": op, "gpus": sweeps[0].ranks, "rows": rows},
+        data={
+            "collective": op,
+            "gpus": sweeps[0].ranks,
+            "rows": rows,
+            "links": [
+                {"cluster": each.cluster, **link.to_dict()}
+                for each in sweeps
+                for link in each.links
+            ],
+        },
         rows=rows,
-        tables=[_table(each) for each in sweeps],
+        tables=[table for each in sweeps for table in (_table(each), *_links(each))],
         figure=figure,
     )
     emit(answer, as_json=as_json, as_csv=as_csv, outputs=outputs)
+
+
+def _links(sweep: Sweep) -> list[Table]:
+    """Name the cables that the largest size waits for, where it was timed on the graph."""
+    if not sweep.links:
+        return []
+    return [
+        Table(
+            title="busiest links of the largest size",
+            columns=("link", "tier", "bytes", "busy", "groups that share it"),
+            rows=[
+                (
+                    link.name,
+                    link.tier,
+                    f"{link.bytes:,.0f}",
+                    f"{100 * link.utilisation:.0f} %",
+                    f"{len(link.groups):,}",
+                )
+                for link in sweep.links
+            ],
+        )
+    ]
 
 
 def _table(sweep: Sweep) -> Table:

@@ -247,13 +247,18 @@ def _cents(value: float) -> str:
     return f"${value:.2f}"
 
 
+def _hours(value: float) -> str:
+    """Write GPU-hours as publications do: 2,664K, 30.84M."""
+    return f"{value / 1e6:.4g}M" if value >= 1e7 else f"{value / 1e3:,.4g}K"
+
+
 def _run_table(found: Cost) -> Table:
     """Time, GPU-hours, energy and dollars of the run."""
     run = found.run
     assert run is not None
     assert run.tokens is not None
     assert found.time is not None
-    write = {"usd": format_money, "J": _energy, "": lambda each: f"{each / 1e3:,.4g}K"}
+    write = {"usd": format_money, "J": _energy, "": _hours}
     names = {
         "gpu_hours": "GPU-hours",
         "rent": "rented",
@@ -277,11 +282,13 @@ def _run_table(found: Cost) -> Table:
 
 
 def _sources(found: Cost) -> list[str]:
-    """Where each term comes from."""
-    return [
+    """Where each term and the power at work come from."""
+    load = next(each.source for each in found.power if each.name == "load")
+    terms = [
         each.source if each.source.startswith(each.name) else f"{each.name}: {each.source}"
         for each in found.terms
     ]
+    return [*terms, f"power at work: {load}"] if load else terms
 
 
 def _figure(found: Cost) -> Figure:

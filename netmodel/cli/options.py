@@ -64,13 +64,53 @@ set_option = click.option(
     metavar="PATH=VALUE",
     help="Override a field of the cluster or the model: fabric.oversubscription=2. Repeatable.",
 )
-fidelity_option = click.option(
-    "--fidelity",
-    type=click.Choice(FIDELITIES),
-    default="closed",
-    show_default=True,
-    help="How collectives are timed.",
+PLACEMENTS = ("packed", "strided", "random", "random-hosts")
+ROUTINGS = ("adaptive", "minimal", "ecmp", "static", "valiant", "dimension-order", "optimal")
+
+
+def _placement(ctx: click.Context, param: click.Parameter, value: str) -> str | tuple[str, ...]:
+    """Take a known word, or the names that a file lists, one GPU a line."""
+    if value in PLACEMENTS:
+        return value
+    path = Path(value)
+    if not path.is_file():
+        raise click.BadParameter(f"{value!r} is neither {', '.join(PLACEMENTS)} nor a file.")
+    return tuple(path.read_text(encoding="utf-8").split())
+
+
+fidelity_option = _all(
+    click.option(
+        "--fidelity",
+        type=click.Choice(FIDELITIES),
+        default="closed",
+        show_default=True,
+        help="How collectives are timed: by tiers, by the most loaded link of the routed graph, or "
+        "by flows that share its links max-min fairly.",
+    ),
+    click.option(
+        "--routing",
+        type=click.Choice(ROUTINGS),
+        default="adaptive",
+        show_default=True,
+        help="Of the graph, under contention and flow.",
+    ),
+    click.option(
+        "--placement",
+        default="packed",
+        show_default=True,
+        metavar="|".join((*PLACEMENTS, "FILE")),
+        callback=_placement,
+        help="Which GPU runs which rank, under contention and flow; a file names one GPU a line.",
+    ),
+    click.option(
+        "--seed",
+        type=int,
+        default=0,
+        show_default=True,
+        help="Of random placements and of ecmp's hash.",
+    ),
 )
+"""How collectives are timed, and on which routes and GPUs."""
 
 
 def gpus_option(*, several: bool = False, required: bool = False) -> Callable[[F], F]:

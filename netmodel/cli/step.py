@@ -55,6 +55,9 @@ def step(
     model: str,
     gpus: int | None,
     fidelity: str,
+    routing: str,
+    placement: str | tuple[str, ...],
+    seed: int,
     overrides: Sequence[str],
     traces: Sequence[Path],
     as_json: bool,
@@ -86,6 +89,9 @@ def step(
         seq_len=choice.seq_len,
         software=choice.software,
         fidelity=fidelity,
+        routing=routing,
+        placement=placement,
+        seed=seed,
     )
     answer = Answer(
         data={**done.to_dict(), "layout_origin": choice.origin, "layout_source": choice.source},
@@ -155,6 +161,7 @@ def tables(done: Step, model: Model, cluster: Cluster, choice: Choice) -> list[T
         ("tokens/s/GPU", f"{done.tokens_per_s_per_gpu:,.0f}"),
         ("MFU", f"{100 * done.mfu:.1f} % ({done.mfu_convention})"),
         ("waits for", limit(done)),
+        *_shared(done),
         ("layout", layout_text(strategy)),
         (
             "batch",
@@ -178,6 +185,18 @@ def tables(done: Step, model: Model, cluster: Cluster, choice: Choice) -> list[T
         Table(title=title, columns=("", ""), rows=facts),
         Table(columns=("part", "time", "of step"), rows=[*parts, *hidden]),
         Table(columns=("memory of the fullest GPU", "size"), rows=held),
+    ]
+
+
+def _shared(done: Step) -> list[tuple[str, str]]:
+    """Name the busiest links and who shares the first, where the step was timed on the graph."""
+    shared = done.bottleneck.get("shared") or []
+    if not shared:
+        return []
+    names = ", ".join(link["name"] for link in shared)
+    return [
+        ("busiest links", names),
+        ("shared by", f"{len(shared[0]['groups']):,} of the groups that run at the same time"),
     ]
 
 

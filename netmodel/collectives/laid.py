@@ -5,26 +5,31 @@ Everything is laid for a size of one byte, since loads grow with the size alone.
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
 from netmodel.collectives import nvls, pairwise
-from netmodel.collectives.placed import Fabric, by_domain
+from netmodel.collectives.library import MULTICAST_ALGORITHMS
+from netmodel.collectives.placed import Carriers, Fabric, carriers
 from netmodel.collectives.schedule import pairs
 from netmodel.collectives.select import ALGORITHMS
 from netmodel.errors import InputError
 from netmodel.graph import NODE_KINDS, FloatArray, IntArray
 from netmodel.network import traffic as patterns
-from netmodel.network.arrays import Network
 from netmodel.network.flows import simulate_flows
 from netmodel.network.itinerary import connections, routes
 from netmodel.network.load import Loads, link_loads
 from netmodel.network.traffic import Traffic
 
-MOST_MESSAGES = 1_100_000
-"""Messages that the flow rung follows one by one."""
+FOLLOWED = 100_000
+"""Messages that the flow rung follows one by one; of more, those of one rank keep one pace."""
+MOST_MESSAGES = 5_000_000
+"""Messages that it takes at all."""
+BLOCK = 65_536
+"""Messages that are routed at a time."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -94,17 +99,14 @@ class Laid:
         InputError
             When there are too many messages to follow, or under ``optimal`` routing.
         """
-        count = len(self.traffic.size) + sum(
-            each.members.size * (each.members.shape[1] - 1) for each in self.traffic.exchanges
-        )
-        if count > MOST_MESSAGES:
+        if self.messages > MOST_MESSAGES:
             raise InputError(
-                f"{count:,} messages at once are too many to follow one by one, "
+                f"{self.messages:,} messages at once are too many to follow, "
                 f"{MOST_MESSAGES:,} are allowed",
                 where="--fidelity flow",
                 remedy="Use --fidelity contention, or smaller groups.",
             )
-        flows = _joined(self._flows(), self.streams)
+        flows = self._flows()
         ends = simulate_flows(
             capacity,
             np.zeros(len(capacity)),
@@ -116,27 +118,40 @@ class Laid:
         )
         return float(ends.max(initial=0.0))
 
+    @property
+    def messages(self) -> int:
+        """Messages between ranks, exchanges written out."""
+        members = [each.members for each in self.traffic.exchanges]
+        exchanged: int = sum(m.size * (m.shape[1] - 1) for m in members)
+        return len(self.traffic.size) + exchanged
+
     def _flows(self) -> Streams:
-        """Return the flows of all messages; where they are links of one chain, one a group."""
+        """Return the flows of all messages and switches; of what keeps one pace, one a group."""
         sent = self.traffic.listed()
+        n_links = self.fabric.ways.network.n_links
+        if self.messages <= FOLLOWED:
+            every = _joined(self._routed(sent, self.group_of[sent.source]), self.streams)
+            return _paced(every, n_links) if self.paced else every
+        order = np.argsort(sent.source, kind="stable")
+        edges = np.searchsorted(
+            sent.source[order], np.arange(0, len(self.group_of) + 1, self._ranks_a_block)
+        )
+        blocks = [order[low:high] for low, high in itertools.pairwise(edges) if high > low]
+        found = _no_streams()
+        for rows in [*blocks, order[edges[-1] :]]:
+            part = Traffic(sent.source[rows], sent.target[rows], sent.size[rows])
+            found = _joined(found, _paced(self._routed(part, part.source), n_links))
+        return _joined(found, self.streams)
+
+    @property
+    def _ranks_a_block(self) -> int:
+        return max(1, BLOCK * len(self.group_of) // self.messages)
+
+    def _routed(self, sent: Traffic, owner: IntArray) -> Streams:
+        """Return the flows of listed messages."""
         found = connections(self.fabric.ways, sent.source, sent.target, self.fabric.rule)
         size = sent.size[found.message] * found.share
-        group = self.group_of[sent.source[found.message]]
-        if not self.paced:
-            return Streams(found.first, found.links, found.parts, size, group)
-        n = self.loads.network.n_links
-        length = np.diff(found.first)
-        keys = np.repeat(group, length) * n + found.links
-        both, entry = np.unique(keys, return_inverse=True)
-        carried = np.bincount(entry, found.parts * np.repeat(size, length), len(both))
-        whole = np.bincount(group, size, len(self.groups))
-        return Streams(
-            np.searchsorted(both // n, np.arange(len(self.groups) + 1)),
-            both % n,
-            carried / whole[both // n],
-            whole,
-            np.arange(len(self.groups)),
-        )
+        return Streams(found.first, found.links, found.parts, size, owner[found.message])
 
     @cached_property
     def group_of(self) -> IntArray:
@@ -193,24 +208,61 @@ def lay(fabric: Fabric, groups: IntArray, algorithm: str, kind: str) -> Laid:
 def _laid(fabric: Fabric, groups: IntArray, algorithm: str, kind: str) -> Laid:
     if algorithm == pairwise.NAME:
         return Laid(fabric, groups, patterns.all_to_all(groups, 1.0), _no_streams())
-    ordered, local = by_domain(fabric, groups)
     if algorithm == "p2p":
-        ordered = groups
-    ranks = groups.shape[1]
-    if algorithm == "nvls":
-        return Laid(fabric, ordered, _nothing(), _multicast(fabric, ordered, local))
-    if algorithm == "nvls_tree":
-        sent = _messages(ordered, *pairs(ALGORITHMS["tree"].schedule(kind, ranks, local)))
-        unit = fabric.units[fabric.inner - 1][1]
-        far = unit[sent.source] != unit[sent.target]
-        sent = Traffic(sent.source[far], sent.target[far], sent.size[far])
-        return Laid(fabric, ordered, sent, _multicast(fabric, ordered, local), paced=True)
-    if algorithm == "collnet":
-        both = _joined(_multicast(fabric, ordered, local), _switch_trees(fabric, ordered, local))
-        return Laid(fabric, ordered, _nothing(), both)
-    steps = ALGORITHMS[algorithm].schedule(kind, ranks, local)
-    sent = _messages(ordered, *pairs(steps))
-    return Laid(fabric, ordered, sent, _no_streams(), paced=algorithm == "tree")
+        steps = ALGORITHMS[algorithm].schedule(kind, groups.shape[1])
+        return Laid(fabric, groups, _messages(groups, *pairs(steps)), _no_streams())
+    sent, streams = _nothing(), _no_streams()
+    number = np.full(len(fabric.ways.network.gpus), -1)
+    number[groups] = np.arange(len(groups))[:, None]
+    for each in carriers(fabric, groups):
+        whole = groups[number[each.groups[:, 0]]]
+        if algorithm in MULTICAST_ALGORITHMS:
+            streams = _joined(streams, _multicast(fabric, whole, number, each.local))
+        if algorithm == "collnet":
+            streams = _joined(streams, _switch_trees(fabric, each, number))
+        elif algorithm != "nvls":
+            sent += _scheduled(fabric, each, algorithm, kind)
+    paced = algorithm in ("tree", "nvls_tree")
+    return Laid(fabric, groups, sent, streams, paced=paced)
+
+
+def _scheduled(fabric: Fabric, each: Carriers, algorithm: str, kind: str) -> Traffic:
+    """Write an algorithm out among carriers; of the NVLS tree, what passes between domains."""
+    inner = algorithm != "nvls_tree"
+    module = ALGORITHMS[algorithm if inner else "tree"]
+    steps = module.schedule(kind, each.groups.shape[1], each.local)
+    if not steps:
+        return _nothing()
+    sent = _messages(each.groups, *pairs(steps))
+    if inner:
+        return sent
+    unit = fabric.units[fabric.inner - 1][1]
+    far = unit[sent.source] != unit[sent.target]
+    return Traffic(sent.source[far], sent.target[far], sent.size[far])
+
+
+def lay_dispatch(fabric: Fabric, groups: IntArray, *, by_rail: bool) -> Laid:
+    """Lay the copies that leave domains, one byte from each rank to all domains together.
+
+    Parameters
+    ----------
+    by_rail : bool
+        Whether a copy goes to the rank that has the sender's place in the target domain, which
+        hands it on there; else straight to any rank.
+    """
+    key = ("dispatch", by_rail, groups.shape, groups.tobytes())
+    if key not in fabric.memory:
+        sent = _nothing()
+        for each in carriers(fabric, groups):
+            count, n = each.groups.shape
+            if by_rail and n // each.local > 1:
+                rails = each.groups.reshape(count, -1, each.local).transpose(0, 2, 1)
+                sent += patterns.all_to_all(rails.reshape(-1, n // each.local), 1.0)
+            elif not by_rail:
+                sent += patterns.all_to_all(each.groups, 1.0)
+        fabric.memory[key] = Laid(fabric, groups, sent, _no_streams())
+    found: Laid = fabric.memory[key]
+    return found
 
 
 def _messages(groups: IntArray, src: IntArray, dst: IntArray, share: FloatArray) -> Traffic:
@@ -238,7 +290,21 @@ def _joined(a: Streams, b: Streams) -> Streams:
     )
 
 
-def _multicast(fabric: Fabric, groups: IntArray, local: int) -> Streams:
+def _paced(flows: Streams, n_links: int) -> Streams:
+    """Make one flow of all flows of a group."""
+    length = np.diff(flows.first)
+    both, entry = np.unique(
+        np.repeat(flows.group, length) * n_links + flows.links, return_inverse=True
+    )
+    carried = np.bincount(entry, flows.parts * np.repeat(flows.size, length), len(both))
+    groups, number = np.unique(flows.group, return_inverse=True)
+    whole = np.bincount(number, flows.size).astype(float)
+    row = np.searchsorted(groups, both // n_links)
+    first = np.searchsorted(row, np.arange(len(groups) + 1))
+    return Streams(first, both % n_links, carried / whole[row], whole, groups)
+
+
+def _multicast(fabric: Fabric, groups: IntArray, number: IntArray, local: int) -> Streams:
     """Return what NVLink SHARP moves: each member's port, in and out, striped over NVSwitches."""
     network = fabric.ways.network
     if local < 2:
@@ -253,37 +319,29 @@ def _multicast(fabric: Fabric, groups: IntArray, local: int) -> Streams:
     part = network.capacity[out] / whole[owner]
     first = np.concatenate([[0], np.cumsum(np.bincount(owner, minlength=groups.size))])
     size = np.full(groups.size, float(nvls.multicast_bytes(1.0, local)))
-    group = np.repeat(np.arange(len(groups)), groups.shape[1])
+    group = number[groups.ravel()]
     ahead = Streams(first, out, part, size, group)
     return _joined(ahead, Streams(first, network.reverse(out), part, size, group))
 
 
-def _switch_trees(fabric: Fabric, groups: IntArray, local: int) -> Streams:
-    """Return the trees of switches that reduce (SHARP): one for each member of a domain.
+def _switch_trees(fabric: Fabric, each: Carriers, number: IntArray) -> Streams:
+    """Return the trees of switches that reduce (SHARP): one for each carrier of a domain.
 
     The tree is what destination-based routes from all others to one of them have in common: there
     each switch has one way on. Every cable of it carries the channel's share up and down once.
     """
     ways, network = fabric.ways, fabric.ways.network
-    none = np.zeros(0, int)
-    rows, owner = [none], []
-    for number, members in enumerate(groups):
-        for channel in range(local):
-            peers = members[channel::local]
-            found = routes(
-                ways, peers[1:], np.full(len(peers) - 1, peers[0]), policy="static", forward=False
-            )
+    rows, owner = [], []
+    for members in each.groups:
+        for channel in range(each.local):
+            peers = members[channel :: each.local]
+            root = np.full(len(peers) - 1, peers[0])
+            found = routes(ways, peers[1:], root, policy="static", forward=False)
             up = np.unique(found.paths[found.paths >= 0])
-            up = up[_outside(network, up)]
+            up = up[network.layer[up] > 0]
             rows.append(np.union1d(up, network.reverse(up)))
-            owner.append(number)
-    first = np.cumsum([len(row) for row in rows])
+            owner.append(number[peers[0]])
+    first = np.cumsum([0, *(len(row) for row in rows)])
     links = np.concatenate(rows)
-    size = np.full(len(owner), 1.0 / local)
+    size = np.full(len(owner), 1.0 / each.local)
     return Streams(first, links, np.ones(len(links)), size, np.array(owner, int))
-
-
-def _outside(network: Network, links: IntArray) -> IntArray:
-    """Say which links lie outside scale-up domains."""
-    outside: IntArray = network.layer[links] > 0
-    return outside

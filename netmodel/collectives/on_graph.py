@@ -59,6 +59,16 @@ class SharedLink:
     utilisation: float
     groups: tuple[int, ...]
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return the link as JSON: SI, units in the keys."""
+        return {
+            "name": self.name,
+            "tier": self.tier,
+            "bytes_B": self.bytes,
+            "utilisation": self.utilisation,
+            "groups": list(self.groups),
+        }
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GraphTiming(Timing):
@@ -107,12 +117,25 @@ class Wires:
     @property
     def seconds(self) -> FloatArray:
         """How long each tier is busy for every byte of size, at line rate [s/B]."""
-        return self.laid.fabric.busiest(self.laid.loads.times) * self.stretch
+        return self.laid.fabric.busiest(self.times) * self.stretch
+
+    @property
+    def times(self) -> FloatArray:
+        """How long each link is busy for every byte of size, at line rate [s/B].
+
+        Where GPUs of a domain have cables of their own to each other, libraries lay their rings
+        and trees along all of these, which one schedule cannot show: there the closed form's
+        count of the port stands, apart from exchanges of all with all.
+        """
+        times = self.laid.loads.times
+        if self.laid.fabric.is_switched or self.laid.traffic.exchanges:
+            return times
+        return np.where(self.laid.fabric.tier_of_links == 0, 0.0, times)
 
     def hottest(self, count: int) -> tuple[SharedLink, ...]:
         """Return the busiest links at the library's rate, busiest first."""
         loads, fabric = self.laid.loads, self.laid.fabric
-        times = loads.times / self.shares[fabric.tier_of_links]
+        times = self.times / self.shares[fabric.tier_of_links]
         order = np.argsort(-times, kind="stable")[:count]
         order = order[times[order] > 0]
         whole = float(times.max(initial=0.0)) * self.stretch
@@ -170,12 +193,10 @@ def time_on_graph(
     """
     if fidelity not in RUNGS:
         raise InputError(f"fidelity is {fidelity!r}", remedy=f"Use {' or '.join(RUNGS)}.")
-    members = _members(operation, fabric, stride, groups)
+    members = members_of(int(operation.ranks), fabric, stride, groups)
     counted = placed_group(fabric, members) if group is None else group
     size = plain(operation.size)
-    best, names, protocols = select(
-        operation.kind, size, counted, library, algorithm, protocol
-    )
+    best, names, protocols = select(operation.kind, size, counted, library, algorithm, protocol)
     name_of, protocol_of = np.broadcast_arrays(names, protocols)
     parts = {part: getattr(best, part) for part in ("launch", "latency", "bandwidth", "ramp")}
     total, tier = best.time, best.bottleneck
@@ -210,9 +231,7 @@ def time_on_graph(
         algorithm=names,
         protocol=protocols,
         bottleneck=counted.tier_name(tier),
-        lower_bound=choose(
-            idle, 0.0 * total, lower_bound(operation.kind, size, counted, library)
-        ),
+        lower_bound=choose(idle, 0.0 * total, lower_bound(operation.kind, size, counted, library)),
         parts={part: choose(idle, 0.0 * value, value) for part, value in parts.items()},
         fidelity=fidelity,
         group=counted,
@@ -220,15 +239,19 @@ def time_on_graph(
     )
 
 
-def _members(
-    operation: Operation, fabric: Fabric, stride: int, groups: IntArray | None
-) -> IntArray:
-    """Return the GPUs of all groups."""
+def members_of(ranks: int, fabric: Fabric, stride: int, groups: IntArray | None) -> IntArray:
+    """Return the GPUs of all groups [groups, members].
+
+    Raises
+    ------
+    InputError
+        When they do not fit the fabric or one another.
+    """
     if groups is None:
-        return fabric.groups(int(operation.ranks), int(stride))
+        return fabric.groups(ranks, int(stride))
     found = np.atleast_2d(np.asarray(groups, int))
-    if found.shape[1] != operation.ranks:
-        raise InputError(f"groups have {found.shape[1]} members, the operation {operation.ranks}")
+    if found.shape[1] != ranks:
+        raise InputError(f"groups have {found.shape[1]} members, the operation {ranks}")
     check_groups(fabric, found)
     return found
 
@@ -248,11 +271,11 @@ def _wires(
     shares = np.array(wire_shares(kind, group, library, name, proto), float)
     stretch = 1.0
     if fidelity == "flow":
-        stretch = _stretch(laid, shares)
+        stretch = stretch_of(laid, shares)
     return Wires(laid, shares, stretch, 0.0)
 
 
-def _stretch(laid: Laid, shares: FloatArray) -> float:
+def stretch_of(laid: Laid, shares: FloatArray) -> float:
     """Return flow time over contention time, with links as fast as the library drives them."""
     fabric = laid.fabric
     least = float((fabric.busiest(laid.loads.times) / shares).max(initial=0.0))
@@ -286,8 +309,6 @@ def _priced(
         counts = replace(
             counts,
             port=port,
-            egress=tuple(
-                busy * rate * size for busy, rate in zip(outside, rates, strict=True)
-            ),
+            egress=tuple(busy * rate * size for busy, rate in zip(outside, rates, strict=True)),
         )
     return price(kind, size, counts, group, library, name, proto)

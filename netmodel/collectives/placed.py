@@ -1,11 +1,11 @@
-"""Groups placed on a routed graph: which GPUs, how they lie on the tiers, whose cables are whose."""
+"""Groups placed on a routed graph: which GPUs they are, and how they lie on the tiers."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -18,8 +18,19 @@ from netmodel.network.cuts import edges_by_layer
 from netmodel.network.placement import listed, place
 from netmodel.network.ports import Ways
 from netmodel.network.routing import Rule
-from netmodel.network.tiers import Tiers, tiers
+from netmodel.network.tiers import Span, Tiers, tiers
 from netmodel.network.traffic import sister_groups
+
+
+class Sized(Protocol):
+    """A cluster, as far as it is needed here: ``topology.Cluster``, or anything like it."""
+
+    @property
+    def gpus(self) -> int:
+        """GPUs of its own size."""
+
+    def wiring(self, gpus: int) -> Wiring:
+        """Return the fabric of that many GPUs."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,8 +92,30 @@ class Fabric:
             gpus = place(wiring, ranks or len(wiring.gpus), placement, seed)
         else:
             gpus = listed(wiring, list(placement))
+            if ranks is not None and len(gpus) != ranks:
+                raise InputError(
+                    f"{len(gpus)} GPUs are named for {ranks} ranks",
+                    where="--placement",
+                    remedy="Name one GPU for each rank.",
+                )
         rule = Rule(policy=policy, seed=seed, qps=qps)
         return cls(Ways(compile_network(wiring)), tiers(wiring), rule, gpus)
+
+    @classmethod
+    def of_cluster(
+        cls,
+        cluster: Sized,
+        ranks: int,
+        *,
+        policy: str = "adaptive",
+        seed: int = 0,
+        placement: str | Iterable[str] = "packed",
+    ) -> Fabric:
+        """Compile what a job of a cluster runs on: just its size, or where placed, all of it."""
+        size = ranks if placement == "packed" else max(ranks, cluster.gpus)
+        return cls.of(
+            cluster.wiring(size), policy=policy, seed=seed, placement=placement, ranks=ranks
+        )
 
     def groups(self, ranks: int, stride: int = 1) -> IntArray:
         """Return the GPUs of all groups of ranks a stride apart: [groups, members].
@@ -121,7 +154,13 @@ class Fabric:
         """Where each link belongs: 0 the scale-up domain, 1 the first network tier, ... [links]."""
         layers = np.array([layer for layer, _ in self.units], int)
         tier = np.searchsorted(layers, self.ways.network.layer)
-        return np.maximum(np.minimum(tier, len(layers) - 1) - self.inner + 1, 0)
+        found: IntArray = np.maximum(np.minimum(tier, len(layers) - 1) - self.inner + 1, 0)
+        return found
+
+    @cached_property
+    def is_switched(self) -> bool:
+        """Whether switches join the members of a domain, and not cables of their own."""
+        return all(peer == float("inf") for peer in self.tiers.peer[: self.inner])
 
     @property
     def n_tiers(self) -> int:
@@ -135,31 +174,35 @@ class Fabric:
         return found
 
 
-def placed_group(fabric: Fabric, groups: IntArray) -> Group:
-    """Count how groups lie on the tiers; where they differ, the most in one unit and the most units.
+def placed_span(fabric: Fabric, groups: IntArray) -> Span:
+    """Lay groups on the tiers; where they differ, by the most members in one unit.
 
     Parameters
     ----------
     groups : int array [groups, members]
         GPUs.
     """
+    n = groups.shape[1]
+    held = [int(members.max()) for _, members in _occupied(fabric, groups)]
+    span = replace(fabric.tiers.span(n), members=(*held[:-1], n))
+    return replace(span, **_met(fabric.tiers, span.members))
+
+
+def placed_group(fabric: Fabric, groups: IntArray) -> Group:
+    """Return groups with the counts of closed forms; where they differ, the most units touched."""
+    group = group_of(placed_span(fabric, groups))
+    units = [int(touched.max()) for touched, _ in _occupied(fabric, groups)]
+    branches = [groups.shape[1], *units][fabric.inner :][: len(group.tiers)]
+    return replace(group, units=[groups.shape[1], *units][fabric.inner], branches=tuple(branches))
+
+
+def _occupied(fabric: Fabric, groups: IntArray) -> Iterable[tuple[IntArray, IntArray]]:
+    """Yield for each tier the units that each group touches, and the members in each of them."""
     count, n = groups.shape
-    held, touched = [], []
     for _, unit in fabric.units:
         keys = np.arange(count)[:, None] * (int(unit.max()) + 1) + unit[groups]
         _, first, members = np.unique(keys, return_index=True, return_counts=True)
-        held.append(int(members.max()))
-        touched.append(int(np.bincount(first // n, minlength=count).max()))
-    span = replace(fabric.tiers.span(n), members=(*held[:-1], n))
-    span = replace(span, **_met(fabric.tiers, span.members))
-    group = group_of(span)
-    inner = fabric.inner
-    branches = [n if inner == 0 else touched[inner - 1], *touched[inner:-1]]
-    return replace(
-        group,
-        units=n if inner == 0 else touched[inner - 1],
-        branches=tuple(branches[: len(group.tiers)]),
-    )
+        yield np.bincount(first // n, minlength=count), members
 
 
 def _met(found: Tiers, members: tuple[int, ...]) -> dict[str, Any]:
@@ -177,22 +220,50 @@ def _met(found: Tiers, members: tuple[int, ...]) -> dict[str, Any]:
     }
 
 
-def by_domain(fabric: Fabric, groups: IntArray) -> tuple[IntArray, int]:
-    """Order members by scale-up domain, as libraries build their rings, and say how many go together.
+@dataclass(frozen=True, slots=True, eq=False)
+class Carriers:
+    """Members of alike groups that carry messages between scale-up domains.
 
-    Domains come in the order of their first member. The second value divides the number of
-    members in every domain.
+    Attributes
+    ----------
+    groups : int array [groups, carriers]
+        GPUs, domain by domain in the order of a domain's first member.
+    local : int
+        Carriers of each domain.
     """
-    if fabric.inner == 0:
-        return groups, 1
-    unit = fabric.units[fabric.inner - 1][1][groups]
+
+    groups: IntArray
+    local: int
+
+
+def carriers(fabric: Fabric, groups: IntArray) -> list[Carriers]:
+    """Return as many members of each domain as the smallest has, as libraries lay their channels.
+
+    Groups that touch equally many domains and have as many carriers come together.
+    """
     count, n = groups.shape
+    if fabric.inner == 0 or not count:
+        return [Carriers(groups, 1)]
+    unit = fabric.units[fabric.inner - 1][1][groups]
     keys = np.arange(count)[:, None] * (int(unit.max()) + 1) + unit
-    _, first, inverse, members = np.unique(
-        keys, return_index=True, return_inverse=True, return_counts=True
-    )
+    _, first, inverse = np.unique(keys, return_index=True, return_inverse=True)
     order = np.argsort(first[inverse.reshape(count, n)], axis=1, kind="stable")
-    return np.take_along_axis(groups, order, axis=1), int(np.gcd.reduce(members))
+    ordered, unit = (np.take_along_axis(each, order, axis=1) for each in (groups, unit))
+    begins = np.ones((count, n), bool)
+    begins[:, 1:] = unit[:, 1:] != unit[:, :-1]
+    index = np.broadcast_to(np.arange(n), (count, n))
+    place = index - np.maximum.accumulate(np.where(begins, index, 0), axis=1)
+    domains = begins.sum(axis=1)
+    starts = np.flatnonzero(begins.ravel())
+    lengths = np.diff(np.append(starts, count * n))
+    least = np.minimum.reduceat(lengths, np.cumsum(domains) - domains)
+    found = []
+    for alike in np.unique(domains * (n + 1) + least):
+        rows = np.flatnonzero(domains * (n + 1) + least == alike)
+        local = int(least[rows[0]])
+        carrying = ordered[rows][place[rows] < local]
+        found.append(Carriers(carrying.reshape(len(rows), -1), local))
+    return found
 
 
 def check_groups(fabric: Fabric, groups: IntArray) -> None:

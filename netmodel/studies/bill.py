@@ -43,6 +43,8 @@ class Line:
         Drawn by one at work [W].
     idle : float or None
         Drawn by one without work, at most [W].
+    load_source : str
+        Who published what it draws at work.
     row, source, date : str
         Of the price: catalog row, who published it, month. Empty without one.
     tier, medium : str
@@ -59,6 +61,7 @@ class Line:
     power: float | None = None
     load: Range | None = None
     idle: float | None = None
+    load_source: str = ""
     row: str = ""
     source: str = ""
     date: str = ""
@@ -97,6 +100,8 @@ class Line:
             "price_high_usd": unit.high if unit else None,
             "sum_usd": self.sum.typical if self.sum else None,
             "power_W": self.power,
+            "load_W": self.load.typical if self.load else None,
+            "load_source": self.load_source,
             "price_row": self.row,
             "source": self.source,
             "date": self.date,
@@ -208,7 +213,7 @@ class Bill:
     @property
     def power_notes(self) -> tuple[str, ...]:
         """Which parts have no published power, and are left out of it."""
-        missing = [line.item for line in self.lines if line.power is None]
+        missing = [line.item for line in self.lines if line.load is None]
         return (f"no published power for {', '.join(missing)}",) if missing else ()
 
 
@@ -238,8 +243,16 @@ def bill(
         *_cables(wiring, prices, lengths or {}),
     ]
     return Bill(
-        tuple(lines), _inside(wiring), prices.quote([cluster.accelerator.name]), len(wiring.gpus)
+        tuple(lines),
+        _inside(wiring),
+        prices.quote([accelerator_of(cluster)]),
+        len(wiring.gpus),
     )
+
+
+def accelerator_of(cluster: Cluster) -> str:
+    """Name of the accelerator; of all of them, which no price row has, in a mixed cluster."""
+    return " + ".join(dict.fromkeys(host.accelerator for host in cluster.hosts))
 
 
 def tally(counts: Mapping[str, int]) -> Bill:
@@ -291,7 +304,7 @@ def _hosts(cluster: Cluster, wiring: Wiring, prices: PriceList) -> Iterable[Line
         count = counts.pop(host.accelerator, 0)
         if not count:
             continue
-        rated = catalog.node(host.name).power if key(host.name) in aliases("nodes") else None
+        rated, load, source = _power(host.name)
         yield _line(
             prices.quote([host.name, "any-host"]),
             item=f"{host.name} host",
@@ -299,16 +312,23 @@ def _hosts(cluster: Cluster, wiring: Wiring, prices: PriceList) -> Iterable[Line
             kind="host",
             count=count,
             power=rated,
-            load=_load(host.name, rated),
+            load=load,
+            load_source=source,
             idle=_idle(host.accelerator, host.gpus, rated),
         )
 
 
-def _load(name: str, rated: float | None) -> Range | None:
-    """Power of a host at work [W]: its own row, else as rated."""
+def _power(name: str) -> tuple[float | None, Range | None, str]:
+    """Power of a host, rated and at work [W]: its own row, else as rated; and who published it."""
+    rated, source = None, ""
+    if key(name) in aliases("nodes"):
+        node = catalog.node(name)
+        rated = node.power
+        source = node.facts["power"].source if rated is not None else ""
     if key(f"power-{name}") in aliases("prices"):
-        return priced(catalog.price(f"power-{name}"))
-    return exactly(rated) if rated is not None else None
+        row = catalog.price(f"power-{name}")
+        return rated, priced(row), f"{row.name}: {row.source} ({row.date})"
+    return rated, exactly(rated) if rated is not None else None, source
 
 
 def _idle(accelerator: str, gpus: int, rated: float | None) -> float | None:
@@ -362,6 +382,7 @@ def _cables(wiring: Wiring, prices: PriceList, lengths: Mapping[str, float]) -> 
             count=count,
             power=power,
             load=exactly(power) if power is not None else None,
+            load_source=made_of.source if made_of else "",
             idle=power,
             tier=tier,
             medium=made_of.name if made_of else "",

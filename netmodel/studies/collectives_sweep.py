@@ -16,6 +16,8 @@ from netmodel.errors import InputError
 from netmodel.network import tiers
 
 if TYPE_CHECKING:
+    from netmodel.collectives.on_graph import SharedLink
+    from netmodel.collectives.placed import Fabric
     from netmodel.network.tiers import Tiers
     from netmodel.topology import Cluster
 
@@ -53,6 +55,8 @@ class Sweep:
         What runs, and the tier that takes longest.
     setting : str
         Fabric in a few words.
+    links : tuple of SharedLink
+        What the largest size waits for on the graph, busiest first; none under ``closed``.
     measured : tuple of Measured
         Published points of such a system.
     """
@@ -68,6 +72,7 @@ class Sweep:
     protocol: tuple[str, ...]
     bottleneck: tuple[str, ...]
     setting: str
+    links: tuple[SharedLink, ...] = ()
     measured: tuple[Measured, ...] = ()
 
     @property
@@ -119,9 +124,12 @@ def sweep(
     algorithm: str = "auto",
     protocol: str = "auto",
     fidelity: str = "closed",
+    routing: str = "adaptive",
+    placement: str | tuple[str, ...] = "packed",
+    seed: int = 0,
     with_measured: bool = False,
 ) -> Sweep:
-    """Time one operation over sizes, its group the first GPUs of a cluster in rank order.
+    """Time one operation over sizes, its group the first ranks of a cluster.
 
     Parameters
     ----------
@@ -138,6 +146,9 @@ def sweep(
         Force one, or ``"auto"``.
     fidelity : str
         ``"closed"``, ``"contention"`` or ``"flow"``: the latter two lay the messages on the graph.
+    routing, placement, seed
+        Of the graph: policy, which GPU runs which rank, and the seed of both; see
+        :meth:`netmodel.collectives.placed.Fabric.of`.
     with_measured : bool
         Look up published curves of the same operation, GPU and counts.
 
@@ -155,33 +166,33 @@ def sweep(
     size = np.asarray(sizes, float)
     outer = fabric.links[-1] if len(fabric.links) > 1 else None
     generation = cluster.accelerator.generation
+    setup = _Setup(cluster, ranks, fabric, outer)
+    graph = None
+    if fidelity != "closed":
+        from netmodel.collectives.placed import Fabric
+
+        graph = Fabric.of_cluster(cluster, ranks, policy=routing, seed=seed, placement=placement)
     if kind in EXPERT_KINDS:
-        found = _exchange(kind, fabric, ranks, size, generation, outer)
+        found = _exchange(kind, setup, size, graph, fidelity)
     else:
-        call = Operation(kind=kind, size=size, ranks=ranks)
-        constants = collectives.library(
+        library = collectives.library(
             generation,
             fabric.links[0],
             outer,
             in_network=bool(cluster.software.get("sharp", False)) or algorithm == "collnet",
             overlay=cluster.software.get("collectives"),
         )
-        if fidelity == "closed":
+        call = Operation(kind=kind, size=size, ranks=ranks)
+        timing: collectives.Timing
+        if graph is None:
             timing = collectives.time(
-                call, fabric.span(ranks), constants, algorithm=algorithm, protocol=protocol
+                call, fabric.span(ranks), library, algorithm=algorithm, protocol=protocol
             )
         else:
             from netmodel.collectives.on_graph import time_on_graph
-            from netmodel.collectives.placed import Fabric
 
-            graph = Fabric.of(cluster.wiring(ranks))
             timing = time_on_graph(
-                call,
-                graph,
-                constants,
-                fidelity=fidelity,
-                algorithm=algorithm,
-                protocol=protocol,
+                call, graph, library, fidelity=fidelity, algorithm=algorithm, protocol=protocol
             )
         found = {
             "time": timing.time,
@@ -189,11 +200,13 @@ def sweep(
             "algorithm": timing.algorithm,
             "protocol": timing.protocol,
             "bottleneck": timing.bottleneck,
+            "on_graph": None if graph is None else timing,
         }
+    on_graph = found.pop("on_graph")
     many = {name: np.broadcast_to(value, size.shape) for name, value in found.items()}
-    words = [word for word in (algorithm, protocol) if word != "auto"]
+    forced = [word for word in (algorithm, protocol) if word != "auto"]
     return Sweep(
-        label=" ".join([cluster.name, *words]),
+        label=" ".join([cluster.name, *forced]),
         cluster=cluster.name,
         kind=kind,
         ranks=ranks,
@@ -204,30 +217,47 @@ def sweep(
         protocol=tuple(many["protocol"].tolist()),
         bottleneck=tuple(many["bottleneck"].tolist()),
         setting=_setting(cluster, fabric, ranks),
+        links=() if on_graph is None else on_graph.links(),
         measured=published(kind, cluster, ranks, algorithm) if with_measured else (),
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Setup:
+    """Where an operation runs: cluster, members, tiers, and the network's link."""
+
+    cluster: Cluster
+    ranks: int
+    tiers: Tiers
+    outer: str | None
+
+
 def _exchange(
-    kind: str, fabric: Tiers, ranks: int, size: FloatArray, generation: str, outer: str | None
+    kind: str, setup: _Setup, size: FloatArray, graph: Fabric | None, fidelity: str
 ) -> dict[str, Any]:
     """Dispatch (FP8) or combine (BF16) of as many tokens as the size holds."""
     vector = float(collectives.vector_bytes(HIDDEN, "fp8" if kind == "dispatch" else "bf16"))
-    library = collectives.moe_library("deepep", generation=generation, inter_link=outer)
-    found = collectives.exchange(
-        fabric.span(ranks),
-        library,
-        tokens=size / (TOP_K * vector),
-        top_k=TOP_K,
-        vector=vector,
-        experts=max(EXPERTS, ranks),
-    )
+    generation = setup.cluster.accelerator.generation
+    library = collectives.moe_library("deepep", generation=generation, inter_link=setup.outer)
+    shape: dict[str, Any] = {
+        "tokens": size / (TOP_K * vector),
+        "top_k": TOP_K,
+        "vector": vector,
+        "experts": max(EXPERTS, setup.ranks),
+    }
+    closed = collectives.exchange(setup.tiers.span(setup.ranks), library, **shape)
+    found: Any = closed
+    if graph is not None:
+        from netmodel.collectives.moe_on_graph import exchange_on_graph
+
+        found = exchange_on_graph(graph, library, ranks=setup.ranks, fidelity=fidelity, **shape)
     return {
         "time": found.time,
-        "lower_bound": found.lower_bound,
+        "lower_bound": closed.lower_bound,
         "algorithm": library.name,
         "protocol": library.kernel,
         "bottleneck": found.bottleneck,
+        "on_graph": None if graph is None else found,
     }
 
 

@@ -9,7 +9,7 @@ from netmodel import catalog
 from netmodel.catalog.table import aliases, key
 from netmodel.errors import InputError
 from netmodel.studies.amounts import Range, exactly, priced, total
-from netmodel.studies.bill import Bill, bill
+from netmodel.studies.bill import Bill, accelerator_of, bill
 from netmodel.studies.price_list import PriceList
 from netmodel.studies.run import Run
 
@@ -206,12 +206,13 @@ def cost(
     """
     terms = terms or Terms()
     made = bill(cluster, cluster.wiring(gpus), prices, lengths)
-    stated = _terms(terms, cluster.accelerator.name)
+    stated = _terms(terms, accelerator_of(cluster))
     known = {figure.name: figure.value for figure in stated}
     lifetime, pue = known["lifetime"], known["pue"]
     assert lifetime is not None
     assert pue is not None
-    load, source = made.load, "price rows power-*, switches and optics where published"
+    load = made.load
+    source = "; ".join(dict.fromkeys(each.load_source for each in made.lines if each.load_source))
     site = load * pue if load else None
     idle = exactly(made.idle) if made.idle is not None else None
     power = (

@@ -13,7 +13,7 @@ from netmodel.catalog.failures import Campaign, Recovery, campaign, recovery, us
 from netmodel.errors import InputError
 from netmodel.network.metrics import host_count
 from netmodel.studies.amounts import Range
-from netmodel.studies.bill import FABRIC_TIERS
+from netmodel.studies.bill import FABRIC_TIERS, accelerator_of
 from netmodel.studies.checkpoints import best_interval, effective_share, young_interval
 from netmodel.studies.run import Run
 from netmodel.studies.spares import enough_spares, poisson_quantile, wait_for_repair
@@ -303,7 +303,7 @@ def goodput(
     )
     counts = components(wiring)
     usual = recovery()
-    price, rent_source = rent_of(cluster.accelerator.name, rent)
+    price, rent_source = rent_of(accelerator_of(cluster), rent)
     carried = counts["node"] * max(host.nics * host.nic_bandwidth for host in cluster.hosts)
     found = Goodput(
         cluster=cluster.name,

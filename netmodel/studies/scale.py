@@ -181,6 +181,9 @@ def scale(
     *,
     mode: str = "strong",
     fidelity: str = "closed",
+    routing: str = "adaptive",
+    placement: str | tuple[str, ...] = "packed",
+    seed: int = 0,
     report: Callable[[int, int], None] | None = None,
 ) -> Scaling:
     """Time one step at every size.
@@ -194,6 +197,8 @@ def scale(
     mode : str
         ``strong`` keeps the global batch. ``weak`` keeps the sequences a GPU: those of the
         published run where there is one, else the batch belongs to the smallest size.
+    fidelity, routing, placement, seed
+        As in :func:`netmodel.training.step.step`.
     report : callable, optional
         Called after each size with how many are done, of how many.
 
@@ -226,6 +231,9 @@ def scale(
                 seq_len=choice.seq_len,
                 software=choice.software,
                 fidelity=fidelity,
+                routing=routing,
+                placement=placement,
+                seed=seed,
             )
         )
         if report is not None:

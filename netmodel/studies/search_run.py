@@ -12,7 +12,7 @@ from netmodel.graph import FloatArray, IntArray
 from netmodel.studies.search_rank import Ranking
 from netmodel.studies.search_space import GROUPS, BoolArray, Space, Word, distinct, sites
 from netmodel.studies.search_tables import Evaluator
-from netmodel.workload import Model
+from netmodel.workload import Model, Strategy
 
 FIRST, NEXT = 1.5, 1.5
 """How far bounds reach above the least at first, and how far they grow."""
@@ -70,7 +70,8 @@ def every(evaluator: Evaluator, ranking: Ranking) -> float:
         for standing in room.classes():
             job, need = fitting(evaluator, rules, recompute, standing, ranking.capacity)
             least = min(least, need)
-            jobs.append(job)
+            if job.fits:
+                jobs.append(job.only(job.live))
         for order, zero, job in product(room.orders, GROUPS, jobs):
             run(evaluator, ranking, job, order, zero)
     return least
@@ -120,12 +121,19 @@ def _best_first(
     """Time what bounds leave (by order; in general and of DualPipe), the most promising first."""
     room, least = evaluator.room, np.inf
     jobs: list[tuple[str, Job, FloatArray]] = []
-    for recompute in room.recomputes:
-        for standing in room.classes():
+    for standing in room.classes():
+        two_way = standing == "dualpipe"
+        all_fits: dict[str, Fits] = {}
+        for recompute in room.recomputes:
             job, need = fitting(evaluator, rules, recompute, standing, ranking.capacity)
             least = min(least, need)
+            if not job.fits:
+                break
+            all_fits[recompute] = job.fits
+            if top == 1 and not two_way:
+                job = replace(job, fits=_without_slower(recompute, all_fits))
+            job = job.only(job.live)
             if len(job.places):
-                two_way = standing == "dualpipe"
                 jobs += [(order, job, bounds[order][two_way][job.places]) for order in room.orders]
     if not jobs:
         return least
@@ -143,6 +151,21 @@ def _best_first(
         near = replace(near, places=np.searchsorted(places, near.places))
         run(evaluator, ranking, near, order, room.zero)
     return least
+
+
+def _without_slower(recompute: str, known: Mapping[str, Fits]) -> Fits:
+    """Drop what fits with less recomputing too, of the ``known`` ones: that is never slower.
+
+    Under DualPipe it may be, where longer messages take the place of waits for the host.
+    """
+    fits = dict(known[recompute])
+    modules = Strategy(recompute=recompute).recomputed
+    for other, theirs in known.items():
+        less = Strategy(recompute=other).recomputed
+        if less < modules or ("full" in modules and "full" not in less):
+            for name, (need, good) in fits.items():
+                fits[name] = need, good & ~theirs[name][1]
+    return fits
 
 
 def kept_rules(model: Model, room: Space) -> dict[tuple[str, int], BoolArray]:
@@ -177,7 +200,7 @@ def fitting(
             least = min(least, float(need[:, good].min(initial=np.inf)))
             fits[schedule, chunks] = need, good & (need <= capacity)
     job = Job(recompute, standing, places, fits)
-    return job.only(job.live), least
+    return job, least
 
 
 def run(

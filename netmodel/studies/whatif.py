@@ -104,7 +104,7 @@ class Collective:
     before, after : float
         Of one of them, the largest, when nothing else runs [s].
     link : str
-        The busiest link afterwards.
+        The busiest link afterwards; its tier where the links were not asked.
     """
 
     name: str
@@ -249,22 +249,18 @@ def whatif(
         When a rank is gone or has lost another one: the job stops.
     """
     choice = choose(model, cluster, gpus, request or Request())
-    given = before = _pieces(model, cluster, gpus, choice)
-    job = Job.of(given, cluster, routing)
-    reference: dict[Shape, Loads] = {}
-    if routing != USUAL or change.cluster is None:
-        reference = _reference(given, cluster)
+    before = given = _pieces(model, cluster, gpus, choice)
     if routing != USUAL:
-        before = stretched(given, growth(job.loads(job.wiring), reference))
-    changed = given
-    if change.cluster is not None:
-        changed = _pieces(model, change.cluster, gpus, choice)
-        reference = _reference(changed, change.cluster)
-        job = Job.of(changed, change.cluster, routing)
-    wiring = faults.apply(job.wiring, change.patterns) if change.patterns else job.wiring
-    untouched = not change.patterns and not change.reroute and routing == USUAL
-    loads = reference if untouched else job.loads(wiring, change.reroute)
-    after = stretched(changed, growth(loads, reference))
+        job = Job.of(given, cluster, routing)
+        before = stretched(given, growth(job.loads(job.wiring), _reference(given, cluster)))
+    then = change.cluster or cluster
+    after = changed = _pieces(model, then, gpus, choice) if change.cluster else given
+    job = Job.of(changed, then, routing)
+    loads: dict[Shape, Loads] = {}
+    if change.patterns or change.reroute or routing != USUAL:
+        wiring = faults.apply(job.wiring, change.patterns)
+        loads = job.loads(wiring, change.reroute)
+        after = stretched(changed, growth(loads, _reference(changed, then)))
     slow = _slow_gpus(job, change)
     first, last = before.sum(), summed(after, slow)
     made = (_step(before, first), _step(after, last))
@@ -387,7 +383,7 @@ def _collectives(
                     name=name,
                     before=seconds,
                     after=float(later[_key(each)].seconds) / count,
-                    link=hot[0].name if hot else "",
+                    link=hot[0].name if hot else str(each.tier),
                 )
     return tuple(sorted(found.values(), key=lambda each: -each.slowdown))
 

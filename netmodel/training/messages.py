@@ -30,24 +30,41 @@ class Message(NamedTuple):
         Tier that decides.
     latency : float or array
         Part of ``seconds`` that fewer bytes would not shorten: launches, steps, hops [s].
+    on_graph : GraphTiming or GraphExchange, optional
+        What lies on which link, where it was timed on the graph.
     """
 
     demand: Demand
     seconds: Any
     tier: Any
     latency: Any = 0.0
+    on_graph: Any = None
 
 
 @dataclass(frozen=True, slots=True)
 class Wires:
-    """What messages run on: the tiers of a fabric, and the libraries that drive them."""
+    """What messages run on: the tiers of a fabric, and the libraries that drive them.
+
+    On the rungs above the closed form also the fabric itself, as
+    :class:`netmodel.collectives.placed.Fabric`, and which of them it is.
+    """
 
     tiers: Tiers
     library: Library
     experts: MoeLibrary | None
+    fabric: Any = None
+    fidelity: str = "closed"
 
     @classmethod
-    def of(cls, tiers: Tiers, generation: str, dispatcher: str = "deepep") -> Wires:
+    def of(
+        cls,
+        tiers: Tiers,
+        generation: str,
+        dispatcher: str = "deepep",
+        *,
+        fabric: Any = None,
+        fidelity: str = "closed",
+    ) -> Wires:
         """Choose the libraries by the fabric's links."""
         outer = tiers.links[-1] if len(tiers.links) > 1 else None
         return cls(
@@ -56,6 +73,8 @@ class Wires:
             collectives.moe_library(dispatcher, generation=generation, inter_link=outer)
             if dispatcher != "alltoall"
             else None,
+            fabric,
+            fidelity,
         )
 
 
@@ -67,6 +86,8 @@ def span_of(demand: Demand, strategy: Strategy, tiers: Tiers) -> Span:
 
 def timed(demand: Demand, model: Model, strategy: Strategy, wires: Wires) -> Message:
     """Time one demand while all sister groups run too."""
+    if wires.fabric is not None and demand.ranks > 1:
+        return _on_graph(demand, model, strategy, wires)
     span = span_of(demand, strategy, wires.tiers)
     moves = demand.kind in ("dispatch", "combine")
     if moves and model.moe is not None and wires.experts is not None:
@@ -89,6 +110,40 @@ def timed(demand: Demand, model: Model, strategy: Strategy, wires: Wires) -> Mes
     timing = collectives.time(call, span, wires.library)
     fixed = timing.parts["launch"] + timing.parts["latency"]
     return Message(demand, demand.count * timing.time, timing.bottleneck, demand.count * fixed)
+
+
+def _on_graph(demand: Demand, model: Model, strategy: Strategy, wires: Wires) -> Message:
+    """Time one demand on the links of the graph; only plain layouts get here."""
+    from netmodel.collectives.moe_on_graph import exchange_on_graph
+    from netmodel.collectives.on_graph import time_on_graph
+
+    where: dict[str, Any] = {
+        "stride": int(strides(strategy)[demand.dimension]),
+        "fidelity": wires.fidelity,
+    }
+    found: Any
+    moves = demand.kind in ("dispatch", "combine")
+    if moves and model.moe is not None and wires.experts is not None:
+        found = exchange_on_graph(
+            wires.fabric,
+            wires.experts,
+            ranks=int(demand.ranks),
+            tokens=demand.tokens,
+            top_k=demand.top_k,
+            vector=demand.vector,
+            experts=model.moe.experts,
+            group_limit=model.moe.group_limit,
+            overlapped=strategy.overlap_ep,
+            **where,
+        )
+        fixed = wires.experts.fixed
+    else:
+        kind = "all_to_all" if moves else demand.kind
+        call = Operation(kind=kind, size=demand.size, ranks=int(demand.ranks))
+        found = time_on_graph(call, wires.fabric, wires.library, **where)
+        fixed = found.parts["launch"] + found.parts["latency"]
+    count = demand.count
+    return Message(demand, count * found.time, found.bottleneck, count * fixed, found)
 
 
 def messages(

@@ -18,9 +18,10 @@ from netmodel.training.plan import Plan, plan
 from netmodel.workload import Model, Strategy, demands, flops_per_token, memory
 
 if TYPE_CHECKING:
+    from netmodel.collectives.placed import Fabric
     from netmodel.topology import Cluster
 
-FIDELITIES = ("closed",)
+FIDELITIES = ("closed", "contention", "flow")
 
 
 def step(
@@ -32,6 +33,9 @@ def step(
     seq_len: int,
     software: Any = None,
     fidelity: str = "closed",
+    routing: str = "adaptive",
+    placement: str | tuple[str, ...] = "packed",
+    seed: int = 0,
 ) -> Step:
     """Time one training step.
 
@@ -47,12 +51,17 @@ def step(
     software : Software, str or tuple, optional
         Framework and release; the cluster's own, or a current Megatron-like one.
     fidelity : str
-        ``"closed"``.
+        ``"closed"``, ``"contention"`` or ``"flow"``: the latter two time every message on the
+        links of the routed graph, and take plain layouts only.
+    routing, placement, seed
+        Of the graph: policy, which GPU runs which rank, and the seed of both; see
+        :meth:`netmodel.collectives.placed.Fabric.of`.
 
     Raises
     ------
     InputError
-        When the fidelity is unknown, or the layout is for another number of GPUs.
+        When the fidelity is unknown, the layout is an array on the graph, or it is for another
+        number of GPUs.
     """
     if fidelity not in FIDELITIES:
         raise InputError(
@@ -69,7 +78,24 @@ def step(
     chosen = software_of(software, cluster.software or {})
     accelerator = cluster.accelerator
     fabric = tiers_of(cluster, gpus)
-    made, timed = planned(model, strategy, seq_len, fabric, accelerator.generation, chosen)
+    if fidelity == "closed":
+        made, timed = planned(model, strategy, seq_len, fabric, accelerator.generation, chosen)
+    else:
+        if is_many(strategy):
+            raise InputError(
+                "a graph times one layout at a time, not an array of them",
+                where="--fidelity",
+                remedy="Use closed.",
+            )
+        graph = graph_of(cluster, gpus, routing, placement, seed)
+        wires = Wires.of(
+            fabric,
+            accelerator.generation,
+            chosen.dispatcher,
+            fabric=graph,
+            fidelity=fidelity,
+        )
+        made, timed = plan_on(model, strategy, seq_len, chosen, wires)
     values = factors(accelerator, chosen.keys)
     attained = rates(accelerator, values, precision=strategy.precision, flash=chosen.recipe.flash)
     added = add_up(made, attained, values)
@@ -135,10 +161,36 @@ def _planned(
     generation: str,
     software: Software,
 ) -> tuple[Plan, tuple[Message, ...]]:
+    wires = Wires.of(fabric, generation, software.dispatcher)
+    return plan_on(model, strategy, seq_len, software, wires)
+
+
+def plan_on(
+    model: Model, strategy: Strategy, seq_len: Any, software: Software, wires: Wires
+) -> tuple[Plan, tuple[Message, ...]]:
+    """Plan a step whose messages run on given wires, and time them."""
     asked = demands(model, strategy, seq_len, software.recipe)
-    timed = messages(asked, model, strategy, Wires.of(fabric, generation, software.dispatcher))
+    timed = messages(asked, model, strategy, wires)
     return plan(model, strategy, seq_len, software, timed), timed
 
+
+def graph_of(
+    cluster: Cluster, gpus: int, routing: str, placement: str | tuple[str, ...], seed: int
+) -> Fabric:
+    """Return the compiled graph of a cluster at one size; the last few are remembered."""
+    from netmodel.collectives.placed import Fabric
+
+    asked = (gpus, routing, placement, seed)
+    for known, question, found in _GRAPHS:
+        if known is cluster and question == asked:
+            return found
+    made = Fabric.of_cluster(cluster, gpus, policy=routing, seed=seed, placement=placement)
+    _GRAPHS.append((cluster, asked, made))
+    del _GRAPHS[:-4]
+    return made
+
+
+_GRAPHS: list[tuple[Any, Any, Fabric]] = []
 
 _remembered = lru_cache(maxsize=4096)(_planned)
 
@@ -190,5 +242,14 @@ def bottleneck(added: Sum, timed: tuple[Message, ...], fabric: Tiers) -> dict[st
     mine = [each for each in timed if each.demand.dimension in own] or list(timed)
     message = max(mine, key=lambda each: float(each.seconds))
     tier = str(message.tier)
+    collective = f"{slowest} {message.demand.kind}"
+    if message.on_graph is not None:
+        shared = message.on_graph.links()
+        return {
+            "tier": tier,
+            "links": [link.name for link in shared],
+            "collective": collective,
+            "shared": [link.to_dict() for link in shared],
+        }
     links = [link for name, link in zip(fabric.names, fabric.links, strict=True) if name == tier]
-    return {"tier": tier, "links": links, "collective": f"{slowest} {message.demand.kind}"}
+    return {"tier": tier, "links": links, "collective": collective}

@@ -6,9 +6,9 @@ import click
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from netmodel.cli.params import COUNT, GPUS, SIZES, Output, Quantity
+from netmodel.cli.params import COUNT, GPUS, SIZES, TOKENS, Named, Output, Quantity
 from netmodel.errors import InputError
-from netmodel.units import parse_bandwidth
+from netmodel.units import parse_bandwidth, parse_money
 
 OPTION = click.Option(["--gpus"])
 
@@ -74,3 +74,24 @@ def test_a_folder_is_no_file(tmp_path):
     folder.mkdir()
     with pytest.raises(InputError, match="folder"):
         Output().convert(str(folder), None, None)
+
+
+@given(st.integers(1, 10**6), st.sampled_from(["", "K", "M", "B", "T", "b", "t"]))
+def test_tokens_are_read_with_decimal_prefixes(number, prefix):
+    scale = {"": 1, "K": 1e3, "M": 1e6, "B": 1e9, "T": 1e12}[prefix.upper()]
+    assert TOKENS.convert(f"{number}{prefix}", None, None) == pytest.approx(number * scale)
+
+
+@pytest.mark.parametrize("text", ["", "T", "0", "-3T", "1..2T", "1.2.3", ".", "14.8 TB", "many"])
+def test_what_is_no_number_of_tokens_is_refused(text):
+    with pytest.raises(InputError, match=r"14\.8T"):
+        TOKENS.convert(text, OPTION, None)
+
+
+def test_a_named_quantity_is_a_pair():
+    kind = Named("price", parse_money, "DGX-H100=$310k")
+    assert kind.convert("DGX-H100 = $310k", OPTION, None) == ("DGX-H100", 310e3)
+    for text in ("DGX-H100", "=5 USD", "DGX-H100=5"):
+        with pytest.raises(InputError) as failure:
+            kind.convert(text, OPTION, None)
+        assert failure.value.where.startswith("--gpus")

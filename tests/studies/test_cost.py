@@ -89,14 +89,17 @@ def test_r1_costs_two_dollars_an_hour():
     assert hour * (101e3 + 5e3 + 41e3) == pytest.approx(294e3)
 
 
-@pytest.mark.parametrize(
-    ("name", "tokens", "hours"), [("deepseek-v2", 8.1e12, 1400e3), ("deepseek-67b", 2e12, 601e3)]
-)
-def test_older_models_take_the_published_gpu_hours(name, tokens, hours):
-    """arXiv:2405.04434 section 3.2.3: 172.8K and 300.6K hours for each 1T tokens."""
-    found = deepseek(name, tokens)
-    assert spent(found, "gpu_hours").typical == pytest.approx(hours, rel=0.08)
-    assert spent(found, "rent").typical == pytest.approx(2 * hours, rel=0.08)
+def test_v2_takes_the_published_gpu_hours_and_dollars():
+    """arXiv:2405.04434 section 3.2.3: 172.8K hours for each 1T of 8.1T tokens."""
+    found = deepseek("deepseek-v2", 8.1e12)
+    assert spent(found, "gpu_hours").typical == pytest.approx(1400e3, rel=0.08)
+    assert spent(found, "rent").typical == pytest.approx(2.80e6, rel=0.08)
+
+
+def test_the_best_layout_of_67b_needs_no_more_than_the_published_gpu_hours():
+    """Same place: 300.6K hours for each 1T of 2T tokens, in a layout that was not published."""
+    hours = spent(deepseek("deepseek-67b", 2e12), "gpu_hours").typical
+    assert 0.75 * 601e3 < hours < 601e3
 
 
 def test_v3_takes_no_more_energy_than_rated_nodes_would(v3):
@@ -121,6 +124,12 @@ def test_every_term_names_its_row_and_date(v3):
         assert catalog.price(row).date in figure.source
 
 
+def test_power_names_who_published_it(v3):
+    (load,) = [each for each in v3.power if each.name == "load"]
+    assert "arXiv:2506.14551" in load.source
+    assert "optics" in load.source
+
+
 def test_what_nobody_published_stays_open(v3):
     assert v3.per_year is None
     assert v3.per_gpu_hour is None
@@ -141,3 +150,11 @@ def test_impossible_terms_are_refused(terms):
 def test_a_run_without_tokens_to_train_on_is_refused():
     with pytest.raises(InputError, match="--tokens"):
         training_run(nm.load_model("deepseek-v3"), H800, 2048, 0.0)
+
+
+def test_a_mixed_cluster_has_no_single_rent():
+    cluster = nm.load_cluster("hybrid-a100-h100-mi300x")
+    found = cost(cluster, cluster.gpus)
+    assert found.figure("rent") is None
+    assert found.bill.network_over_gpus is None
+    assert len([line for line in found.bill.lines if line.kind == "host"]) == 3

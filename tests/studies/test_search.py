@@ -118,6 +118,9 @@ def test_only_the_best_is_found_without_timing_everything():
         assert some.best[0].strategy == every.best[0].strategy
         assert some.evaluated < every.evaluated / 2
         assert some.pareto == ()
+        alone = search(shape, H100, gpus, seq_len=4096, global_batch=batch, top=1, exhaustive=False)
+        assert alone.best[0].step_time == every.best[0].step_time
+        assert alone.evaluated < some.evaluated
 
 
 def test_a_near_layout_shortens_a_search_and_changes_nothing():

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from netmodel.errors import InputError, ModelError
 from netmodel.graph import SWITCH_KINDS, TIERS
-from netmodel.network import compile_network, faults, link_loads
+from netmodel.network import compile_network, faults, link_loads, tiers
 from netmodel.studies.job_traffic import (
     Job,
     Routing,
@@ -317,3 +317,24 @@ def test_hashed_routes_collide():
 def test_a_change_says_what_is_left_where_it_must(wrong):
     with pytest.raises(InputError):
         Change(**wrong)
+
+
+@pytest.mark.parametrize(("kind", "how"), [("all_gather", "rings"), ("all_to_all", "exchange")])
+def test_slow_downs_agree_with_the_contention_rung(kind, how):
+    """Large messages of a whole job under a dead NIC: the collective timed on the damaged graph."""
+    from netmodel.collectives import library
+    from netmodel.collectives.resilience import collective_slowdowns
+
+    cluster = nm.load_cluster("dgx-superpod-h100")
+    wiring = cluster.wiring(64)
+    fabric, broken = tiers(wiring), "node0003-nic2"
+    known = library(cluster.accelerator.generation, fabric.links[0], fabric.links[-1])
+    (rung,) = collective_slowdowns(
+        wiring, [broken], known, kinds=[kind], size=2.0**36, policies=["adaptive"]
+    )
+    sent = traffic_of(Shape(how, 64, 1), np.arange(64), hosts_of(wiring))
+    sound, hurt = (
+        link_loads(compile_network(each), sent).time
+        for each in (wiring, faults.apply(wiring, broken))
+    )
+    assert hurt / sound == pytest.approx(rung.slowdown, rel=0.1)
