@@ -54,6 +54,7 @@ if TYPE_CHECKING:
 @click.option(
     "--budget", type=Quantity("money", parse_money), metavar="USD", help="For --equal money."
 )
+@click.option("--faults", is_flag=True, help="Break every single cable, NIC and switch in turn.")
 @click.option("--prices", default="published", show_default=True, help="Price list.")
 @layout_options
 @set_option
@@ -67,6 +68,7 @@ def compare(
     equal: str,
     budget: float | None,
     prices: str,
+    faults: bool,
     overrides: Sequence[str],
     as_json: bool,
     as_csv: bool,
@@ -104,6 +106,7 @@ def compare(
             prices=PriceList(name=prices),
             budget=budget,
             equal_money=equal == "money",
+            faults=faults,
             report=report,
         )
     needs: tuple[Reach, ...] = ()
@@ -217,10 +220,12 @@ def row(entry: Entry) -> dict[str, Any]:
             found[name] = value
     if entry.step is not None:
         found |= {"step_time_s": entry.step.step_time, "mfu": entry.step.mfu}
+    if entry.faults is not None:
+        found |= {"faults_that_stop": entry.stopping, "worst_slowdown": entry.worst}
     return found
 
 
-NESTED = ("bill", "step")
+NESTED = ("bill", "step", "single_faults")
 
 
 def _tables(found: Comparison) -> list[Table]:
@@ -261,6 +266,25 @@ def _tables(found: Comparison) -> list[Table]:
                     )
                     for each in trained
                     if each.step is not None and each.choice is not None
+                ],
+            )
+        )
+    broken = [each for each in found.entries if each.faults is not None]
+    if broken:
+        tables.append(
+            Table(
+                columns=("cluster", "model", "GPUs", "single faults", "stop the job", "worst else"),
+                rows=[
+                    (
+                        each.label,
+                        each.model,
+                        f"{each.gpus:,}",
+                        f"{each.faults.count:,}",
+                        f"{each.stopping:,}",
+                        f"{each.worst:.3f}x",
+                    )
+                    for each in broken
+                    if each.faults is not None
                 ],
             )
         )

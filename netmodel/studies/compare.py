@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from netmodel.studies.bill import FABRIC_TIERS, bill
 from netmodel.studies.cost import Cost, Terms, cost
 from netmodel.studies.layouts import Choice, Request, choose, layout_text
 from netmodel.studies.price_list import PriceList
+from netmodel.studies.whatif_rank import Ranking, rank_faults
 from netmodel.training import step
 
 if TYPE_CHECKING:
@@ -49,6 +50,8 @@ class Entry:
         Empty for none.
     choice, step : Choice, Step or None
         The layout, and the step under it.
+    faults : Ranking or None
+        Every single fault, where it was asked for.
     """
 
     label: str
@@ -62,6 +65,22 @@ class Entry:
     model: str = ""
     choice: Choice | None = None
     step: Step | None = None
+    faults: Ranking | None = None
+
+    @property
+    def stopping(self) -> int | None:
+        """Single faults that stop the job."""
+        if self.faults is None:
+            return None
+        return sum(each.count for each in self.faults.faults if np.isinf(each.slowdown))
+
+    @property
+    def worst(self) -> float | None:
+        """Largest slow-down by a single fault that does not stop the job."""
+        if self.faults is None:
+            return None
+        times = [each.slowdown for each in self.faults.faults if np.isfinite(each.slowdown)]
+        return max(times, default=1.0)
 
     @property
     def tokens_per_s(self) -> float | None:
@@ -114,6 +133,12 @@ class Entry:
                 "tokens_per_usd_rented": _plain(self.tokens_per_dollar_rented),
                 "tokens_per_usd_owned": _plain(self.tokens_per_dollar_owned),
                 "tokens_per_J": _plain(self.tokens_per_joule),
+            }
+        if self.faults is not None:
+            found["single_faults"] = {
+                "count": self.faults.count,
+                "stop_the_job": self.stopping,
+                "worst_slowdown": self.worst,
             }
         return found
 
@@ -180,6 +205,7 @@ def compare(
     terms: Terms | None = None,
     budget: float | None = None,
     equal_money: bool = False,
+    faults: bool = False,
     report: Callable[[int, int], None] | None = None,
 ) -> Comparison:
     """Time, price and describe every cluster at every size, with every model.
@@ -196,6 +222,8 @@ def compare(
         Most that hosts and network may cost [USD]: each cluster is as large as that allows.
     equal_money : bool
         Take what the first cluster costs at its (first) size for the budget.
+    faults : bool
+        Break every cable, NIC and switch in turn too; a second for 2,048 GPUs.
     report : callable, optional
         Called after each entry with how many are done, of how many.
 
@@ -225,6 +253,9 @@ def compare(
             else:
                 count = size or cluster.gpus
                 entry = entry_of(label, cluster, model, count, request, prices, terms)
+            if faults and model is not None:
+                ranking = rank_faults(model, cluster, gpus=entry.gpus, request=request)
+                entry = replace(entry, faults=ranking)
             entries.append(entry)
         except (InputError, ModelError) as error:
             errors.append(error)

@@ -128,6 +128,16 @@ def test_the_largest_of_a_hosts_cables_is_its_largest_loss(rates):
     assert lost["nic"] == lost["leaf"] == pytest.approx(max(rates) / sum(rates))
 
 
+def test_fault_tolerance_is_that_of_every_single_fault():
+    """Hosts of one NIC lose their job with it; those on rails go on."""
+    model = nm.load_model("llama-3.1-8b")
+    rails, single = compare(designs(POD, "fire-flyer-2"), [model], gpus=[64], faults=True).entries
+    assert rails.stopping == 0
+    assert 1 < rails.worst < 3
+    assert single.stopping >= 16
+    assert single.to_dict()["single_faults"]["count"] == single.faults.count
+
+
 def test_equal_money_buys_more_of_the_cheaper():
     found = compare(thin(1, 8), [nm.load_model("gpt3-175b")], gpus=[1024], equal_money=True)
     assert found.budget == found.entries[0].cost.bill.purchase.typical
