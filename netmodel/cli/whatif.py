@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from netmodel.cli.options import (
+    PLACEMENTS,
+    ROUTINGS,
     cluster_option,
     gpus_option,
     layout_options,
@@ -27,8 +29,6 @@ if TYPE_CHECKING:
     from netmodel.studies.whatif import WhatIf
     from netmodel.studies.whatif_rank import Ranking
 
-PLACEMENTS = ("packed", "strided", "random", "random-hosts")
-POLICIES = ("adaptive", "minimal", "ecmp", "static", "valiant", "dimension-order", "optimal")
 SHOWN = 12
 """Faults that the table shows; JSON and CSV have all."""
 
@@ -46,10 +46,10 @@ SHOWN = 12
     "--upgrade", multiple=True, metavar="FIELD=VALUE", help="Another value, as --set takes it."
 )
 @click.option("--swap-gpu", metavar="NAME", help="Another accelerator in the same hosts.")
-@click.option("--reroute", type=click.Choice(POLICIES), help="Another routing afterwards.")
+@click.option("--reroute", type=click.Choice(ROUTINGS), help="Another routing afterwards.")
 @click.option(
     "--routing",
-    type=click.Choice(POLICIES),
+    type=click.Choice(ROUTINGS),
     default="adaptive",
     show_default=True,
     help="Routing before.",
@@ -203,7 +203,7 @@ def _answer(found: WhatIf) -> Answer:
             rows=rows,
         )
     ]
-    if found.lost:
+    if found.lost and found.slowdown > 1:
         tables.append(
             Table(
                 columns=("lost while it lasts", "price of a GPU", "source"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from netmodel.plots.style import (
@@ -36,24 +35,22 @@ def change_figure(found: WhatIf) -> Figure:
     """Return step and collectives after a change, each over its time before."""
     rows = [("step", found.slowdown, float(found.after.step_time))]
     rows += [(each.name, each.slowdown, each.after) for each in found.collectives]
-    height = 2.3 + 0.34 * len(rows)
+    height = 2.0 + 0.34 * len(rows)
     figure = new_figure(9, height)
     ax = figure.add_axes((0.2, 0.95 / height, 0.74, 0.34 * len(rows) / height))
     plot_times(rows, ax)
     percent = 100 * (found.slowdown - 1)
-    word = "slower" if percent >= 0 else "faster"
+    more = f"{percent:.1f} % longer" if percent >= 0 else f"{-percent:.1f} % less time"
     headline(
         figure,
-        f"A step takes {abs(percent):.1f} % longer"
-        if percent >= 0
-        else f"A step takes {abs(percent):.1f} % less time",
+        f"A step takes {more}",
         f"{found.model} on {int(found.before.gpus):,} GPUs of {found.cluster}; {found.change}",
         top=1 - 0.22 / height,
         step=0.36 / height,
     )
     said = f" Price of a GPU: {found.rent.source} ({found.rent.date})." if found.rent.date else ""
     lost = f" Waiting costs ${found.lost.typical:,.0f} an hour." if found.lost else ""
-    caption(figure, f"Bars: time after over time before; {word} than before.{lost}{said}")
+    caption(figure, f"Each collective when nothing else runs.{lost}{said}")
     return figure
 
 
@@ -86,9 +83,9 @@ def plot_times(rows: list[tuple[str, float, float]], ax: Axes | None = None) -> 
 def ranking_figure(found: Ranking) -> Figure:
     """Return the single faults that hurt most."""
     shown = found.faults[:FEW]
-    height = 2.5 + 0.34 * len(shown)
-    figure = new_figure(10, height)
-    ax = figure.add_axes((0.34, 0.95 / height, 0.6, 0.34 * len(shown) / height))
+    height = 2.0 + 0.34 * len(shown)
+    figure = new_figure(11, height)
+    ax = figure.add_axes((0.42, 0.95 / height, 0.53, 0.34 * len(shown) / height))
     plot_ranking(found, ax)
     stops = sum(each.count for each in found.faults if math.isinf(each.slowdown))
     worst = max(
@@ -136,8 +133,8 @@ def plot_ranking(found: Ranking, ax: Axes | None = None) -> Axes:
         ax.text(
             percent, row, f" {text}, {each.count:,} alike", va="center", fontsize=8.5, color=SOFT
         )
-    _named(ax, ["\n".join(wrap(f"{each.what} {each.pattern}", 60)) for each in shown])
-    ax.set_xlim(0, 1.75 * most)
+    _named(ax, [f"{each.what} {each.pattern.removeprefix('1 of ')}" for each in shown])
+    ax.set_xlim(0, 2.0 * most)
     ax.set_xlabel("Added to the step time (%)")
     return ax
 

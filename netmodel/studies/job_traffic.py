@@ -133,7 +133,7 @@ def _local(host: IntArray) -> int:
     change = np.ones(host.shape, bool)
     change[:, 1:] = host[:, 1:] != host[:, :-1]
     runs = np.diff(np.append(np.flatnonzero(change.ravel()), host.size))
-    return int(gcd(*np.unique(runs).tolist()))
+    return gcd(*np.unique(runs).tolist())
 
 
 @dataclass(frozen=True, eq=False)
@@ -195,7 +195,7 @@ class Job:
         if gone:
             others = f" and {len(gone) - 1:,} other GPUs" if len(gone) > 1 else ""
             raise ModelError(
-                f"{gone[0]}{others} of the job's {len(names):,} are gone, and a step needs them all",
+                f"{gone[0]}{others} of {len(names):,} are gone, and a step needs them all",
                 where="--fail",
                 remedy="Ask for a job that does without them, or put a spare in their place.",
             )

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from netmodel.catalog.failures import recovery
 from netmodel.errors import InputError
 from netmodel.network import Loads, faults
 from netmodel.studies.amounts import Range, exactly
@@ -19,13 +17,13 @@ from netmodel.studies.job_traffic import (
     Routing,
     Shape,
     growth,
-    hosts_of,
     shapes_of,
     stretched,
 )
 from netmodel.studies.layouts import Choice, Request, choose
 from netmodel.studies.price_list import PriceList, Quote
-from netmodel.training.compose import Sum, add_up
+from netmodel.studies.whatif_mending import AT, Mending, mending
+from netmodel.training.compose import Sum
 from netmodel.training.messages import Message
 from netmodel.training.pieces import Pieces, pieces
 from netmodel.training.step import answer
@@ -36,7 +34,6 @@ if TYPE_CHECKING:
     from netmodel.workload import Model
 
 HOUR = 3600.0
-AT = re.compile(r"(?P<what>.+?)\s+at\s+(?P<rest>[\d.]+)\s*%\s*$")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +104,7 @@ class Collective:
     before, after : float
         Of one of them, the largest, when nothing else runs [s].
     link : str
-        The busiest link afterwards.
+        The busiest link afterwards; its tier where the links were not asked.
     """
 
     name: str
@@ -132,38 +129,6 @@ class Collective:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Mending:
-    """Whether to stop the job and mend, or to run on.
-
-    Attributes
-    ----------
-    how : str
-        ``re-cable or use a spare``, after which all is as before; ``drain``, which leaves the
-        replicas of the hit hosts out.
-    stop : float
-        How long the job stands still [s].
-    speed : float
-        Tokens a second afterwards, over those before the fault.
-    pays_after : float
-        The change pays where the fault would stay longer than this [s]; infinite where never.
-    """
-
-    how: str
-    stop: float
-    speed: float
-    pays_after: float
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return a JSON object; null where it never pays."""
-        return {
-            "how": self.how,
-            "stop_s": self.stop,
-            "speed": self.speed,
-            "pays_after_s": self.pays_after,
-        }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class WhatIf:
     """A step before and after a change.
 
@@ -180,7 +145,7 @@ class WhatIf:
     rent : Quote
         Price of one GPU [USD/s], with row, source and date.
     mending : tuple of Mending
-        None for what is no fault.
+        Empty for what is no fault.
     """
 
     model: str
@@ -284,23 +249,23 @@ def whatif(
         When a rank is gone or has lost another one: the job stops.
     """
     choice = choose(model, cluster, gpus, request or Request())
-    given = _pieces(model, cluster, gpus, choice)
+    before = given = _pieces(model, cluster, gpus, choice)
+    if routing != USUAL:
+        job = Job.of(given, cluster, routing)
+        before = stretched(given, growth(job.loads(job.wiring), _reference(given, cluster)))
     then = change.cluster or cluster
-    changed = _pieces(model, then, gpus, choice) if change.cluster else given
-    reference = _reference(given, cluster)
-    job = Job.of(given, cluster, routing)
-    loads = reference if routing == USUAL else job.loads(job.wiring)
-    before = stretched(given, growth(loads, reference))
-    if change.cluster is not None:
-        reference, job = _reference(changed, then), Job.of(changed, then, routing)
-    wiring = faults.apply(job.wiring, change.patterns) if change.patterns else job.wiring
-    untouched = not change.patterns and not change.reroute and routing == USUAL
-    loads = reference if untouched else job.loads(wiring, change.reroute)
-    after = stretched(changed, growth(loads, reference))
+    after = changed = _pieces(model, then, gpus, choice) if change.cluster else given
+    job = Job.of(changed, then, routing)
+    loads: dict[Shape, Loads] = {}
+    if change.patterns or change.reroute or routing != USUAL:
+        wiring = faults.apply(job.wiring, change.patterns)
+        loads = job.loads(wiring, change.reroute)
+        after = stretched(changed, growth(loads, _reference(changed, then)))
     slow = _slow_gpus(job, change)
     first, last = before.sum(), summed(after, slow)
     made = (_step(before, first), _step(after, last))
     times = float(last.step_time / first.step_time)
+    hurt = (*change.patterns, *change.straggler)
     return WhatIf(
         model=model.name,
         cluster=cluster.name,
@@ -310,7 +275,7 @@ def whatif(
         after=made[1],
         collectives=_collectives(before, after, loads),
         rent=rent_of(cluster.accelerator.name, rent),
-        mending=_mending(job, change, times, stop) if change.patterns or change.straggler else (),
+        mending=mending(job, hurt, times, stop) if hurt else (),
     )
 
 
@@ -349,7 +314,8 @@ def summed(given: Pieces, speed: float = 1.0) -> Sum:
     """Add a step up in which one pipeline rank's GPU computes at part of its speed.
 
     Every micro-batch passes that rank, taken to be the fullest, so all work goes at its pace; only
-    the bubble, the time in which it waits for the others, stays theirs.
+    the bubble, the time in which it waits for the others, stays theirs. An upper bound: part of
+    that wait may be filled by its own slower work.
     """
     sound = given.sum()
     if speed == 1.0:
@@ -417,7 +383,7 @@ def _collectives(
                     name=name,
                     before=seconds,
                     after=float(later[_key(each)].seconds) / count,
-                    link=hot[0].name if hot else "",
+                    link=hot[0].name if hot else str(each.tier),
                 )
     return tuple(sorted(found.values(), key=lambda each: -each.slowdown))
 
@@ -425,55 +391,3 @@ def _collectives(
 def _key(message: Message) -> tuple[str, str, str, str]:
     demand = message.demand
     return demand.dimension, demand.kind, demand.phase, demand.layer
-
-
-def _mending(job: Job, change: Change, slowdown: float, stop: float | None) -> tuple[Mending, ...]:
-    """Say when it pays to stop and mend, and to go on without the hit hosts."""
-    pause = recovery().restart if stop is None else stop
-    found = [_mended("re-cable or use a spare", pause, 1.0, slowdown)]
-    hit = _hit_hosts(job, change)
-    replicas = int(job.given.strategy.dp)
-    lost_replicas = _replicas(job, hit)
-    if 0 < lost_replicas < replicas:
-        speed = (replicas - lost_replicas) / replicas
-        found.append(_mended(f"drain {len(hit)} host(s)", pause, speed, slowdown))
-    return tuple(found)
-
-
-def _mended(how: str, stop: float, speed: float, slowdown: float) -> Mending:
-    """Weigh a pause against the speed that it gains.
-
-    Over a time T, running on gives T / slowdown, pausing gives (T - stop) speed.
-    """
-    gain = speed - 1 / slowdown
-    pays = stop * speed / gain if gain > 1e-12 else float("inf")
-    return Mending(how=how, stop=stop, speed=speed, pays_after=pays)
-
-
-def _hit_hosts(job: Job, change: Change) -> set[int]:
-    """Return the hosts that hold a broken part or an end of a broken cable."""
-    damage = faults.Damage.none(job.wiring)
-    for text in (*change.patterns, *change.straggler):
-        found = AT.match(text)
-        damage.inflict(job.wiring, found["what"] if found else text)
-    hit = ~damage.alive
-    start = 0
-    for group in job.wiring.cables:
-        broken = damage.cables[start : start + len(group.a)] < 1
-        hit[group.a[broken]] = hit[group.b[broken]] = True
-        start += len(group.a)
-    node = job.wiring.attribute("node", -1.0).astype(int)
-    return set(node[hit & (node >= 0)].tolist())
-
-
-def _replicas(job: Job, hosts: set[int]) -> int:
-    """Count the data-parallel replicas that have a rank on some hosts."""
-    on = np.flatnonzero(np.isin(hosts_of(job.wiring)[job.ranks], list(hosts)))
-    strategy = job.given.strategy
-    stride = {"tp": strategy.tp, "cp": strategy.cp, "dp": strategy.dp, "pp": strategy.pp}
-    inner = 1
-    for name in strategy.order.split("-"):
-        if name == "dp":
-            break
-        inner *= int(stride.get(name, 1))
-    return len(np.unique(on // inner % int(strategy.dp)))
