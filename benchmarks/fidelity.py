@@ -13,9 +13,10 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 
 from netmodel import collectives
-from netmodel.collectives import Operation
+from netmodel.collectives import Library, Operation
 from netmodel.collectives.on_graph import time_on_graph
 from netmodel.collectives.placed import Fabric
 from netmodel.collectives.resilience import collective_slowdowns
@@ -41,6 +42,12 @@ def median(run: Callable[[], object], runs: int) -> float:
     return statistics.median(times)
 
 
+def anew(fabric: Fabric, library: Library, call: Operation, **options: str) -> None:
+    """Time a call of which nothing has been laid before."""
+    fabric.memory.clear()
+    time_on_graph(call, fabric, library, **options)
+
+
 def main(runs: int = 5) -> None:
     """Measure and print."""
     library = collectives.library("hopper", "NVLink4", "InfiniBand-NDR")
@@ -55,14 +62,10 @@ def main(runs: int = 5) -> None:
         for fidelity in rungs:
             for kind, names in KINDS.items():
                 for name in names:
-
-                    def run(kind: str = kind, name: str = name, rung: str = fidelity) -> None:
-                        fabric.memory.clear()  # noqa: B023 - called before the next fabric
-                        call = Operation(kind=kind, size=SIZE, ranks=gpus)  # noqa: B023
-                        time_on_graph(call, fabric, library, fidelity=rung, algorithm=name)  # noqa: B023
-
                     words = f"{gpus:6,} GPUs {fidelity} {kind} {name}"
-                    print(f"{words:48}{median(run, runs):8.3f} s", flush=True)
+                    asked = (fabric, library, Operation(kind=kind, size=SIZE, ranks=gpus))
+                    taken = median(partial(anew, *asked, fidelity=fidelity, algorithm=name), runs)
+                    print(f"{words:48}{taken:8.3f} s", flush=True)
     job = load_cluster("dgx-superpod-h100").wiring(2048)
     failures = single_failures(job).values()
     taken = median(lambda: collective_slowdowns(job, failures, library), runs)

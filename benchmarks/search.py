@@ -18,6 +18,7 @@ import sys
 import time
 from collections.abc import Callable
 from statistics import median
+from typing import Any
 
 import netmodel as nm
 from netmodel.studies.layouts import Request
@@ -54,7 +55,7 @@ def main() -> int:
     for model_name, cluster_name, gpus in RUNS:
         model, cluster = nm.load_model(model_name), nm.load_cluster(cluster_name)
 
-        def every(model=model, cluster=cluster, gpus=gpus) -> int:
+        def every(model: nm.Model = model, cluster: Any = cluster, gpus: int = gpus) -> int:
             return rank(model, cluster, gpus).found.evaluated
 
         count, wall, cpu = timed(every, runs)
@@ -63,7 +64,7 @@ def main() -> int:
         name = f"every layout, {model_name} on {gpus:,}"
         print(f"{name:<46}{count:>11,}{wall:>8.2f}{cpu:>8.2f}{count / cpu / 1e6:>9.2f}", flush=True)
 
-        def curve(model=model, cluster=cluster) -> int:
+        def curve(model: nm.Model = model, cluster: Any = cluster) -> int:
             return len(scale(model, cluster, SIZES, Request(strategy="auto")).points)
 
         count, wall, cpu = timed(curve, runs)

@@ -59,6 +59,9 @@ def step(
     gpus: int | None = None,
     seq_len: int | None = None,
     fidelity: str = "closed",
+    routing: str = "adaptive",
+    placement: str | tuple[str, ...] = "packed",
+    seed: int = 0,
 ) -> Step:
     """Time one training step.
 
@@ -73,6 +76,8 @@ def step(
         Tokens in one sequence.
     fidelity : str
         ``closed``, ``contention`` or ``flow``.
+    routing, placement, seed
+        Of the graph, under the latter two; see :meth:`netmodel.collectives.placed.Fabric.of`.
     """
     from netmodel.training import step as time_step
 
@@ -87,6 +92,9 @@ def step(
         seq_len=choice.seq_len,
         software=choice.software,
         fidelity=fidelity,
+        routing=routing,
+        placement=placement,
+        seed=seed,
     )
 
 
@@ -160,6 +168,10 @@ def collective(
     *,
     algorithm: str = "auto",
     protocol: str = "auto",
+    fidelity: str = "closed",
+    routing: str = "adaptive",
+    placement: str | tuple[str, ...] = "packed",
+    seed: int = 0,
 ) -> Sweep:
     """Time one collective operation over sizes.
 
@@ -174,9 +186,24 @@ def collective(
         How many of the first GPUs take part; all of the cluster's when left out.
     algorithm, protocol : str
         Force one, or ``auto``.
+    fidelity : str
+        ``closed``, ``contention`` or ``flow``.
+    routing, placement, seed
+        Of the graph, under the latter two; see :meth:`netmodel.collectives.placed.Fabric.of`.
     """
     from netmodel.studies.collectives_sweep import sweep
 
     sizes = [size] if isinstance(size, int | float) else list(size)
     fabric = load_cluster(cluster)
-    return sweep(op, fabric, sizes, gpus=group, algorithm=algorithm, protocol=protocol)
+    return sweep(
+        op,
+        fabric,
+        sizes,
+        gpus=group,
+        algorithm=algorithm,
+        protocol=protocol,
+        fidelity=fidelity,
+        routing=routing,
+        placement=placement,
+        seed=seed,
+    )

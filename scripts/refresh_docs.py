@@ -28,6 +28,11 @@ PICTURES = {
     "goodput": "goodput --cluster meta-24k-roce --model llama-3.1-405b --gpus 16384",
     "fabric-small": "show deepseek-h800-mpft --gpus 32",
     "fabric-large": "show meta-24k-roce",
+    "deepseek-fire-flyer": "show fire-flyer-2",
+    "deepseek-step": "explain --cluster deepseek-h800-mpft --model deepseek-v3 --gpus 2048",
+    "deepseek-fleet": "scale --cluster dgx-superpod-h100 --model deepseek-v3 --gpus 2048..16384",
+    "deepseek-cost": "cost --cluster dgx-superpod-h100 --gpus 10000"
+    " --electricity 0.10USD/kWh --facility",
 }
 
 

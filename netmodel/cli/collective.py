@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from netmodel.cli.options import fidelity_option, output_options, set_option
+from netmodel.cli.options import fidelity_option, graph_options, output_options, set_option
 from netmodel.cli.output import Answer, Table, emit
 from netmodel.cli.params import COUNT, SIZES
 
@@ -80,6 +80,7 @@ GIGA = 1e9
     "--protocol", type=click.Choice(PROTOCOLS), default="auto", show_default=True, help="Force one."
 )
 @fidelity_option
+@graph_options
 @set_option
 @output_options()
 def collective(

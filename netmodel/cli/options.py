@@ -78,15 +78,15 @@ def _placement(ctx: click.Context, param: click.Parameter, value: str) -> str | 
     return tuple(path.read_text(encoding="utf-8").split())
 
 
-fidelity_option = _all(
-    click.option(
-        "--fidelity",
-        type=click.Choice(FIDELITIES),
-        default="closed",
-        show_default=True,
-        help="How collectives are timed: by tiers, by the most loaded link of the routed graph, or "
-        "by flows that share its links max-min fairly.",
-    ),
+fidelity_option = click.option(
+    "--fidelity",
+    type=click.Choice(FIDELITIES),
+    default="closed",
+    show_default=True,
+    help="How collectives are timed: by tiers, by the most loaded link of the routed graph, or by "
+    "flows that share its links max-min fairly.",
+)
+graph_options = _all(
     click.option(
         "--routing",
         type=click.Choice(ROUTINGS),
@@ -110,7 +110,7 @@ fidelity_option = _all(
         help="Of random placements and of ecmp's hash.",
     ),
 )
-"""How collectives are timed, and on which routes and GPUs."""
+"""On which routes and GPUs collectives are timed, where the fidelity asks for the graph."""
 
 
 def gpus_option(*, several: bool = False, required: bool = False) -> Callable[[F], F]:

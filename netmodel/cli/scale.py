@@ -11,6 +11,7 @@ from netmodel.cli.options import (
     cluster_option,
     fidelity_option,
     gpus_option,
+    graph_options,
     layout_options,
     model_option,
     output_options,
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 )
 @layout_options
 @fidelity_option
+@graph_options
 @set_option
 @output_options()
 def scale(
@@ -70,7 +72,16 @@ def scale(
     request = question.request(**layout)
     with progress("sizes") as report:
         curve = scale_study(
-            shape, fabric, gpus, request, mode=mode, fidelity=fidelity, report=report
+            shape,
+            fabric,
+            gpus,
+            request,
+            mode=mode,
+            fidelity=fidelity,
+            routing=routing,
+            placement=placement,
+            seed=seed,
+            report=report,
         )
     answer = Answer(
         data=curve.to_dict(),

@@ -49,6 +49,9 @@ def search(
     gpus: int | None,
     top: int,
     fidelity: str,
+    routing: str,
+    placement: str | tuple[str, ...],
+    seed: int,
     overrides: Sequence[str],
     as_json: bool,
     as_csv: bool,
@@ -71,7 +74,17 @@ def search(
     fabric, shape = question.load(cluster, model, overrides)
     size = question.size(fabric, gpus)
     begin = time.perf_counter()
-    ranked = rank(shape, fabric, size, question.request(**layout), top=top, fidelity=fidelity)
+    ranked = rank(
+        shape,
+        fabric,
+        size,
+        question.request(**layout),
+        top=top,
+        fidelity=fidelity,
+        routing=routing,
+        placement=placement,
+        seed=seed,
+    )
     elapsed = time.perf_counter() - begin
     found = ranked.found
     answer = Answer(

@@ -12,6 +12,7 @@ from netmodel.cli.options import (
     cluster_option,
     fidelity_option,
     gpus_option,
+    graph_options,
     layout_options,
     model_option,
     output_options,
@@ -39,6 +40,7 @@ NEGLIGIBLE = 1e-5
 @gpus_option()
 @layout_options
 @fidelity_option
+@graph_options
 @set_option
 @click.option(
     "--trace",

@@ -35,6 +35,7 @@ from netmodel.errors import InputError
 from netmodel.graph import FloatArray, IntArray
 
 RUNGS = ("contention", "flow")
+PARTS = ("time", "launch", "latency", "bandwidth", "ramp")
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,46 +198,46 @@ def time_on_graph(
     counted = placed_group(fabric, members) if group is None else group
     size = plain(operation.size)
     best, names, protocols = select(operation.kind, size, counted, library, algorithm, protocol)
-    name_of, protocol_of = np.broadcast_arrays(names, protocols)
-    parts = {part: getattr(best, part) for part in ("launch", "latency", "bandwidth", "ramp")}
-    total, tier = best.time, best.bottleneck
-    largest: Wires | None = None
-    pairs = sorted({(str(a), str(b)) for a, b in zip(name_of.flat, protocol_of.flat, strict=True)})
-    for name, proto in pairs:
-        here: Any = (names == name) & (protocols == proto)
-        here = bool(here) if np.ndim(here) == 0 else here
+    values = {part: getattr(best, part) for part in PARTS}
+    tier, largest = best.bottleneck, None
+    for name, proto in _distinct(names, protocols):
+        here = _plain((names == name) & (protocols == proto))
         wires = _wires(operation.kind, members, fabric, counted, library, name, proto, fidelity)
-        known, found = (
-            _priced(operation.kind, size, counted, library, name, proto, each)
-            for each in (None, wires)
-        )
-        total = choose(here, best.time + (found.time - known.time), total)
+        asked = (operation.kind, size, counted, library, name, proto)
+        known, found = _priced(*asked, None), _priced(*asked, wires)
+        for part in PARTS:  # the choice may have been priced as a larger message
+            more = getattr(best, part) + (getattr(found, part) - getattr(known, part))
+            values[part] = choose(here, more, values[part])
         tier = choose(here, found.bottleneck, tier)
-        parts = {
-            part: choose(
-                here,
-                getattr(best, part) + (getattr(found, part) - getattr(known, part)),
-                value,
-            )
-            for part, value in parts.items()
-        }
         most = float(np.max(np.where(here, size, -1.0)))
         if largest is None or most > largest.size:
             largest = replace(wires, size=most)
     assert largest is not None
-    idle = (np.asarray(size) <= 0) | (members.shape[1] < 2)
-    idle = bool(idle) if np.ndim(idle) == 0 else idle
+    idle = _plain((np.asarray(size) <= 0) | (members.shape[1] < 2))
+    values["bound"] = lower_bound(operation.kind, size, counted, library)
+    values = {part: choose(idle, 0.0 * value, value) for part, value in values.items()}
     return GraphTiming(
-        time=choose(idle, 0.0 * total, total),
+        time=values.pop("time"),
         algorithm=names,
         protocol=protocols,
         bottleneck=counted.tier_name(tier),
-        lower_bound=choose(idle, 0.0 * total, lower_bound(operation.kind, size, counted, library)),
-        parts={part: choose(idle, 0.0 * value, value) for part, value in parts.items()},
+        lower_bound=values.pop("bound"),
+        parts=values,
         fidelity=fidelity,
         group=counted,
         on_wires=largest,
     )
+
+
+def _distinct(names: Any, protocols: Any) -> list[tuple[str, str]]:
+    """Return the pairs of algorithm and protocol that some size chose."""
+    both = np.broadcast_arrays(names, protocols)
+    return sorted({(str(a), str(b)) for a, b in zip(*(each.flat for each in both), strict=True)})
+
+
+def _plain(claim: Any) -> Any:
+    """Turn a single truth value into a Python one."""
+    return bool(claim) if np.ndim(claim) == 0 else claim
 
 
 def members_of(ranks: int, fabric: Fabric, stride: int, groups: IntArray | None) -> IntArray:

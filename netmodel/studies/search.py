@@ -118,6 +118,9 @@ def search(
     fixed: Mapping[str, Any] | None = None,
     software: Software | None = None,
     fidelity: str = "closed",
+    routing: str = "adaptive",
+    placement: str | tuple[str, ...] = "packed",
+    seed: int = 0,
     top: int = 10,
     exhaustive: bool = True,
     near: Strategy | None = None,
@@ -133,6 +136,8 @@ def search(
         choice.
     software : Software, optional
         Framework; the cluster's own when left out.
+    fidelity, routing, placement, seed
+        Of the best, as in :func:`netmodel.training.step.step`; the ranking is in closed form.
     top : int
         How many to return.
     exhaustive : bool
@@ -179,6 +184,9 @@ def search(
             seq_len=seq_len,
             software=software,
             fidelity=fidelity,
+            routing=routing,
+            placement=placement,
+            seed=seed,
         )
         for index in fastest(times, needs, top).tolist()
     )

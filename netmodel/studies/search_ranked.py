@@ -107,6 +107,9 @@ def rank(
     *,
     top: int = 10,
     fidelity: str = "closed",
+    routing: str = "adaptive",
+    placement: str | tuple[str, ...] = "packed",
+    seed: int = 0,
 ) -> Ranked:
     """Search all layouts under what was asked for, and place the published one among them.
 
@@ -115,6 +118,10 @@ def rank(
     request : Request, optional
         Its ``strategy`` states the fields that are not searched, ``"pp=16,zero=1"``. Batch, length
         and precision are those of the published run where nothing else is asked for.
+    top : int
+        How many to return.
+    fidelity, routing, placement, seed
+        Of the best and the published layout, as in :func:`netmodel.training.step.step`.
 
     Raises
     ------
@@ -145,6 +152,9 @@ def rank(
         fixed=fixed,
         software=software,
         fidelity=fidelity,
+        routing=routing,
+        placement=placement,
+        seed=seed,
         top=top,
     )
     asked = Request(
@@ -167,6 +177,9 @@ def rank(
                 seq_len=seq_len,
                 software=choice.software,
                 fidelity=fidelity,
+                routing=routing,
+                placement=placement,
+                seed=seed,
             )
             beside = Published(
                 step=timed,

@@ -84,7 +84,13 @@ class Timer:
             if one is None:
                 one = timed(replace(demand, count=1), self.model, strategy, self.wires)
                 self.known[key] = one
-            found.append(Message(demand, demand.count * one.seconds, one.tier))
+            found.append(
+                one._replace(
+                    demand=demand,
+                    seconds=demand.count * one.seconds,
+                    latency=demand.count * one.latency,
+                )
+            )
         return tuple(found)
 
 
