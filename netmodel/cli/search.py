@@ -12,6 +12,7 @@ from netmodel.cli.options import (
     cluster_option,
     fidelity_option,
     gpus_option,
+    graph_options,
     layout_options,
     model_option,
     output_options,
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 )
 @layout_options
 @fidelity_option
+@graph_options
 @set_option
 @output_options()
 def search(
