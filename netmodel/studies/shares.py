@@ -64,7 +64,7 @@ def layer_shares(
     r"""Deal a model's layers, in their order, to the stages of a pipeline.
 
     Minimises :math:`(m - 1) \max_s t_s + \sum_s t_s`, GPipe's and 1F1B's time of m micro-batches.
-    For every possible slowest stage, dynamic programming finds the least sum; slower ones than could
+    For every possible slowest stage, dynamic programming finds the least sum; slower ones than can
     pay are not tried, so the answer is exact.
 
     Parameters
