@@ -125,9 +125,14 @@ def choose(
     return _found_layout(model, cluster, gpus, request, published, seq_len, near)
 
 
+def several_kinds(cluster: Cluster, gpus: int) -> bool:
+    """Whether a job on so many GPUs has hosts of several kinds; a user's graph is one kind."""
+    return hasattr(cluster, "groups") and len(cluster.groups(gpus)) > 1
+
+
 def plainest(cluster: Cluster, gpus: int) -> Cluster:
     """Return the cluster, or where its GPUs differ a pure one of those with least memory."""
-    if len(cluster.accelerators(gpus)) == 1:
+    if not several_kinds(cluster, gpus):
         return cluster
     kinds = [cluster.only(kind) for kind, _ in cluster.groups(gpus)]
     return min(kinds, key=lambda pure: pure.accelerator.memory)

@@ -124,11 +124,6 @@ class Mixed:
         }
 
 
-def is_mixed(cluster: Cluster, gpus: int) -> bool:
-    """Whether a job on so many GPUs has GPUs of several kinds."""
-    return len(cluster.accelerators(gpus)) > 1
-
-
 def mixed(
     model: Model,
     cluster: Cluster,

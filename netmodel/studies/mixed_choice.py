@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from netmodel.errors import InputError, ModelError
-from netmodel.studies.layouts import Choice, Request, choose, plainest
-from netmodel.studies.mixed import ONE_WAY, Mixed, is_mixed, mixed
+from netmodel.studies.layouts import Choice, Request, choose, plainest, several_kinds
+from netmodel.studies.mixed import ONE_WAY, SPLITS, Mixed, mixed
 from netmodel.studies.search import search
 from netmodel.training import step
 from netmodel.workload import Model, Strategy
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from netmodel.topology import Cluster
     from netmodel.training import Step
 
-RANKED = 20_000
+RANKED = 128
 """Layouts of the pure cluster that are looked at, the fastest first."""
 TRIED = 16
 """Of those that divide among the kinds, how many are timed."""
@@ -50,7 +51,7 @@ def time_step(
         When the layout is not possible, or cannot be shared among the kinds.
     """
     options = {name: value for name, value in options.items() if value is not None}
-    if not is_mixed(cluster, gpus):
+    if not several_kinds(cluster, gpus):
         if options:
             raise InputError(
                 f"{gpus:,} GPUs of one kind, nothing to share unevenly",
@@ -101,28 +102,12 @@ def _best(
     why: InputError | ModelError,
 ) -> tuple[Choice, Step, Mixed]:
     """Try the fastest layouts of the kind with least memory that divide among all kinds."""
-    ranked = search(
-        model,
-        plainest(cluster, gpus),
-        gpus,
-        seq_len=choice.seq_len,
-        global_batch=choice.strategy.global_batch,
-        precision=choice.strategy.precision,
-        top=RANKED,
-        software=choice.software,
-    ).best
     held = [own for _, own in cluster.groups(gpus)]
-    tried = {"batch": 0, "layers": 0}
     best: tuple[Choice, Mixed] | None = None
-    for each in ranked:
-        for split in tried:
-            if options.get("split", split) != split or tried[split] == TRIED:
-                continue
-            if not divides(each.strategy, held, split):
-                continue
-            tried[split] += 1
+    for split in [options["split"]] if "split" in options else SPLITS:
+        for strategy in _candidates(model, cluster, gpus, choice, held, split):
+            asked = replace(choice, strategy=strategy, origin="search", why="")
             try:
-                asked = replace(choice, strategy=each.strategy, origin="search", why="")
                 made = _mixed(model, cluster, gpus, asked, {**options, "split": split})
             except (InputError, ModelError):
                 continue
@@ -131,6 +116,33 @@ def _best(
     if best is None:
         raise why
     return best[0], best[1].step, best[1]
+
+
+def _candidates(
+    model: Model, cluster: Cluster, gpus: int, choice: Choice, held: list[int], split: str
+) -> list[Strategy]:
+    """Return the fastest layouts of the kind with least memory that divide among all kinds."""
+    whole = math.gcd(*held)
+    divisors = [n for n in range(1, whole + 1) if whole % n == 0]
+    fixed: dict[str, Any] = {"pp": tuple(divisors)}
+    if split == "layers":
+        fixed = {"pp": tuple(gpus // n for n in divisors), "schedule": ONE_WAY}
+    try:
+        found = search(
+            model,
+            plainest(cluster, gpus),
+            gpus,
+            seq_len=choice.seq_len,
+            global_batch=choice.strategy.global_batch,
+            precision=choice.strategy.precision,
+            fixed=fixed,
+            top=RANKED,
+            exhaustive=False,
+            software=choice.software,
+        ).best
+    except ModelError:
+        return []
+    return [each.strategy for each in found if divides(each.strategy, held, split)][:TRIED]
 
 
 def divides(strategy: Strategy, held: list[int], split: str) -> bool:
