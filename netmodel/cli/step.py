@@ -236,8 +236,9 @@ def groups(mix: Mixed) -> Table:
         ("each at its pure speed", "", "", "", format_time(mix.ideal), ""),
     ]
     return Table(
-        title=f"the slowest rank decides ({mix.slowest.accelerator}); "
-        f"the mix loses {100 * mix.loss:.1f} % of its GPUs' speed",
+        title=f"the slowest rank decides ({mix.slowest.accelerator}); the mix "
+        f"{'loses' if mix.loss >= 0 else 'gains'} {100 * abs(mix.loss):.1f} % of what its GPUs do "
+        "in pure clusters",
         columns=("kind", "GPU", "GPUs", shared, "done after", "pure cluster"),
         rows=rows,
     )

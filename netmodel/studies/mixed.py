@@ -100,7 +100,10 @@ class Mixed:
 
     @property
     def loss(self) -> float:
-        """Share of the GPUs' speed in pure clusters that the mix loses."""
+        """Share of the GPUs' speed in pure clusters that the mix loses.
+
+        Below zero where unequal stages suit the model better than the equal ones of a pure cluster.
+        """
         return 1.0 - self.ideal / self.step_time
 
     def to_dict(self) -> dict[str, Any]:

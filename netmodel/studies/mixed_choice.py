@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -30,15 +31,19 @@ def time_step(
     request: Request,
     near: Strategy | None = None,
     *,
-    fidelity: str = "closed",
-    **options: Any,
+    split: str | None = None,
+    shares: Sequence[float] | None = None,
+    **graph: Any,
 ) -> tuple[Choice, Step, Mixed | None]:
     """Choose a layout as a question asks for it and time a step, on GPUs of one or several kinds.
 
     Parameters
     ----------
-    options
-        ``split`` and ``shares`` of :func:`netmodel.studies.mixed.mixed`; only for several kinds.
+    split, shares
+        Of :func:`netmodel.studies.mixed.mixed`; only for several kinds.
+    graph
+        ``fidelity``, ``routing``, ``placement``, ``seed`` of :func:`netmodel.training.step`; a job
+        on several kinds is timed by the closed form only.
 
     Returns
     -------
@@ -50,7 +55,8 @@ def time_step(
     InputError, ModelError
         When the layout is not possible, or cannot be shared among the kinds.
     """
-    options = {name: value for name, value in options.items() if value is not None}
+    asked = {"split": split, "shares": shares}
+    options = {name: value for name, value in asked.items() if value is not None}
     if not several_kinds(cluster, gpus):
         if options:
             raise InputError(
@@ -66,9 +72,15 @@ def time_step(
             gpus=gpus,
             seq_len=choice.seq_len,
             software=choice.software,
-            fidelity=fidelity,
+            **graph,
         )
         return choice, done, None
+    if graph.get("fidelity", "closed") != "closed":
+        raise InputError(
+            f"fidelity is {graph['fidelity']!r} for GPUs of several kinds",
+            where="--fidelity",
+            remedy="Use closed.",
+        )
     choice = choose(model, cluster, gpus, request)
     try:
         made = _mixed(model, cluster, gpus, choice, options)
