@@ -85,7 +85,8 @@ def step(
     """Time one training step and say what it waits for.
 
     The parts of the breakdown do not overlap and add up to the step; communication that compute
-    hides is listed beside them.
+    hides is listed beside them. On GPUs of several kinds the slowest rank decides, and the work of
+    each kind is listed.
 
     \b
     Example:

@@ -115,7 +115,7 @@ class Cluster:
 
     def __repr__(self) -> str:
         return (
-            f"Cluster({self.name!r}: {self.gpus:,} x {self.accelerator.name},"
+            f"Cluster({self.name!r}: {self.gpus:,} x {' and '.join(self.accelerators())},"
             f" {self.fabric.family} fabric)"
         )
 

@@ -135,7 +135,7 @@ def accelerator_of(cluster: Cluster, gpus: int) -> Accelerator:
     named = cluster.accelerators(gpus) if hasattr(cluster, "accelerators") else ()
     if len(named) > 1:
         raise InputError(
-            f"{gpus:,} GPUs are of {len(named)} kinds ({', '.join(named)}), one is answered here",
+            f"{gpus:,} GPUs are of {len(named)} kinds ({', '.join(named)}), this asks for one",
             where=f"cluster {cluster.name!r}",
             remedy="Ask netmodel step or netmodel scale, which share the work out, "
             "or leave one group of nodes.",
