@@ -15,7 +15,16 @@ from typing import TYPE_CHECKING, Any
 from netmodel._version import __version__
 
 if TYPE_CHECKING:
-    from netmodel.api import collective, explain, load_cluster, load_model, scale, search, step
+    from netmodel.api import (
+        collective,
+        explain,
+        load_cluster,
+        load_model,
+        mixed,
+        scale,
+        search,
+        step,
+    )
     from netmodel.errors import InputError, InputErrors, ModelError, NetmodelError
     from netmodel.plots import (
         explain_figure,
@@ -30,7 +39,16 @@ if TYPE_CHECKING:
     from netmodel.workload import Model, Strategy
 
 _HOMES = {
-    "api": ("collective", "explain", "load_cluster", "load_model", "scale", "search", "step"),
+    "api": (
+        "collective",
+        "explain",
+        "load_cluster",
+        "load_model",
+        "mixed",
+        "scale",
+        "search",
+        "step",
+    ),
     "errors": ("InputError", "InputErrors", "ModelError", "NetmodelError"),
     "plots": (
         "explain_figure",
@@ -59,6 +77,7 @@ __all__ = [
     "fabric_figure",
     "load_cluster",
     "load_model",
+    "mixed",
     "plot_efficiency",
     "plot_memory",
     "plot_time_per_token",

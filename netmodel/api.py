@@ -9,7 +9,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
-from netmodel.studies.layouts import Request, choose
+from netmodel.errors import InputError
+from netmodel.studies.layouts import Request
 from netmodel.workload import Model, Strategy
 from netmodel.workload import load_model as _load_model
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from netmodel.studies.collectives_sweep import Sweep
     from netmodel.studies.explain import Explanation
+    from netmodel.studies.mixed import Mixed
     from netmodel.studies.scale import Scaling
     from netmodel.studies.search import Search
     from netmodel.topology import Cluster
@@ -79,23 +81,62 @@ def step(
     routing, placement, seed
         Of the graph, under the latter two; see :meth:`netmodel.collectives.placed.Fabric.of`.
     """
-    from netmodel.training import step as time_step
+    from netmodel.studies.mixed_choice import time_step
 
     shape, fabric = load_model(model), load_cluster(cluster)
-    size = gpus or fabric.gpus
-    choice = choose(shape, fabric, size, Request(strategy=strategy, seq_len=seq_len))
+    request = Request(strategy=strategy, seq_len=seq_len)
     return time_step(
         shape,
         fabric,
-        choice.strategy,
-        gpus=size,
-        seq_len=choice.seq_len,
-        software=choice.software,
+        gpus or fabric.gpus,
+        request,
         fidelity=fidelity,
         routing=routing,
         placement=placement,
         seed=seed,
-    )
+    )[1]
+
+
+def mixed(
+    model: ModelLike,
+    cluster: ClusterLike,
+    strategy: Strategy | str | None = None,
+    *,
+    gpus: int | None = None,
+    seq_len: int | None = None,
+    split: str | None = None,
+    shares: Sequence[float] | None = None,
+) -> Mixed:
+    """Time one training step on GPUs of several kinds, and say who gets how much work.
+
+    Parameters
+    ----------
+    strategy, gpus, seq_len
+        As in :func:`step`.
+    split : str, optional
+        ``batch`` shares micro-batches among replicas, ``layers`` layers among pipeline stages;
+        the faster one when left out.
+    shares : sequence of float, optional
+        Work of each group of nodes in this proportion; by speed when left out.
+
+    Raises
+    ------
+    InputError
+        When all GPUs are of one kind.
+    """
+    from netmodel.studies.mixed_choice import time_step
+
+    shape, fabric = load_model(model), load_cluster(cluster)
+    size = gpus or fabric.gpus
+    request = Request(strategy=strategy, seq_len=seq_len)
+    made = time_step(shape, fabric, size, request, split=split, shares=shares)[2]
+    if made is None:
+        raise InputError(
+            f"its {size:,} GPUs are of one kind",
+            where=f"cluster {fabric.name!r}",
+            remedy="Ask netmodel.step.",
+        )
+    return made
 
 
 def scale(

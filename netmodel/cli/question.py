@@ -84,6 +84,22 @@ def request(
     )
 
 
+def numbers(text: str | None, where: str) -> tuple[float, ...] | None:
+    """Read numbers that commas part.
+
+    >>> numbers("1, 2.5", "--shares")
+    (1.0, 2.5)
+    """
+    if text is None:
+        return None
+    try:
+        return tuple(float(each) for each in text.split(","))
+    except ValueError:
+        raise InputError(
+            f"{text!r} holds what is no number", where=where, remedy="Write e.g. 1,2.5."
+        ) from None
+
+
 def run(
     cluster: str,
     gpus: int | None,

@@ -136,7 +136,7 @@ def _cluster_tables(cluster: Cluster, facts: dict[str, Any], cost: Any) -> list[
     over = facts["oversubscription"]
     rows = [
         ("hosts", f"{facts['nodes']:,}"),
-        ("GPUs", f"{facts['gpus']:,} {cluster.accelerator.name}"),
+        ("GPUs", f"{facts['gpus']:,} {' and '.join(cluster.accelerators(facts['gpus']))}"),
         *((NAMES[kind][1], f"{count:,}") for kind, count in facts["switches"].items()),
         *((f"{tier} cables", f"{count:,}") for tier, count in facts["cables"].items()),
         ("bisection bandwidth", format_bandwidth(facts["bisection_bandwidth_Bps"])),

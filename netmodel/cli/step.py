@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from netmodel.studies.layouts import Choice
+    from netmodel.studies.mixed import Mixed
     from netmodel.topology import Cluster
     from netmodel.training import Step
     from netmodel.workload import Model
@@ -51,6 +52,18 @@ NEGLIGIBLE = 1e-5
     help="Write the timeline of the step: .json in Chrome's trace format (opens in Perfetto), "
     ".png, .svg or .pdf as a picture. Repeatable.",
 )
+@click.option(
+    "--split",
+    type=click.Choice(["batch", "layers"]),
+    help="GPUs of several kinds: share micro-batches among replicas, or layers among pipeline "
+    "stages; the faster one when left out.",
+)
+@click.option(
+    "--shares",
+    metavar="N,N,...",
+    help="GPUs of several kinds: work of each group of nodes in this proportion; by speed when "
+    "left out.",
+)
 @output_options()
 def step(
     cluster: str,
@@ -62,6 +75,8 @@ def step(
     seed: int,
     overrides: Sequence[str],
     traces: Sequence[Path],
+    split: str | None,
+    shares: str | None,
     as_json: bool,
     as_csv: bool,
     outputs: Sequence[Any],
@@ -70,35 +85,35 @@ def step(
     """Time one training step and say what it waits for.
 
     The parts of the breakdown do not overlap and add up to the step; communication that compute
-    hides is listed beside them.
+    hides is listed beside them. On GPUs of several kinds the slowest rank decides, and the work of
+    each kind is listed.
 
     \b
     Example:
       netmodel step --cluster deepseek-h800-mpft --model deepseek-v3 --gpus 2048
     """
     from netmodel.cli import question
-    from netmodel.studies.layouts import choose
-    from netmodel.training import step as time_step
+    from netmodel.studies.mixed_choice import time_step
 
     fabric, shape = question.load(cluster, model, overrides)
     size = question.size(fabric, gpus)
-    choice = choose(shape, fabric, size, question.request(**layout))
-    done = time_step(
+    choice, done, mix = time_step(
         shape,
         fabric,
-        choice.strategy,
-        gpus=size,
-        seq_len=choice.seq_len,
-        software=choice.software,
+        size,
+        question.request(**layout),
         fidelity=fidelity,
         routing=routing,
         placement=placement,
         seed=seed,
+        split=split,
+        shares=question.numbers(shares, "--shares"),
     )
+    data = {**done.to_dict(), "layout_origin": choice.origin, "layout_source": choice.source}
     answer = Answer(
-        data={**done.to_dict(), "layout_origin": choice.origin, "layout_source": choice.source},
+        data=data if mix is None else {**data, "mixed": mix.to_dict()},
         rows=[row(done)],
-        tables=tables(done, shape, fabric, choice),
+        tables=[*tables(done, shape, fabric, choice), *([groups(mix)] if mix else [])],
         notes=notes(done, choice),
         figure=lambda: _figure(done, shape, fabric, choice),
     )
@@ -200,6 +215,34 @@ def _shared(done: Step) -> list[tuple[str, str]]:
         ("busiest links", names),
         ("shared by", f"{len(shared[0]['groups']):,} of the groups that run at the same time"),
     ]
+
+
+def groups(mix: Mixed) -> Table:
+    """Shares of each kind of GPU, and what the mix costs."""
+    sums = [sum(group.share) for group in mix.groups]
+    rows = [
+        (
+            group.name,
+            group.accelerator,
+            f"{group.gpus:,}",
+            f"{total:,} ({100 * total / sum(sums):.0f} %)",
+            format_time(group.busy),
+            format_time(group.pure),
+        )
+        for group, total in zip(mix.groups, sums, strict=True)
+    ]
+    shared = "micro-batches" if mix.split == "batch" else "layers"
+    rows += [
+        ("equal shares", "", "", "", format_time(mix.even), ""),
+        ("each at its pure speed", "", "", "", format_time(mix.ideal), ""),
+    ]
+    return Table(
+        title=f"the slowest rank decides ({mix.slowest.accelerator}); the mix "
+        f"{'loses' if mix.loss >= 0 else 'gains'} {100 * abs(mix.loss):.1f} % of what its GPUs do "
+        "in pure clusters",
+        columns=("kind", "GPU", "GPUs", shared, "done after", "pure cluster"),
+        rows=rows,
+    )
 
 
 def limit(done: Step) -> str:

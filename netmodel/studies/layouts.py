@@ -106,6 +106,7 @@ def choose(
     ModelError
         When a layout was to be found and none divides and fits.
     """
+    cluster = plainest(cluster, gpus)
     published = published_layout(model.name, cluster.accelerator.name, gpus)
     asked = request.strategy
     if asked is not None and asked != AUTO:
@@ -122,6 +123,19 @@ def choose(
                 model, cluster, gpus, published, request, seq_len, error.found.split(" (")[0]
             )
     return _found_layout(model, cluster, gpus, request, published, seq_len, near)
+
+
+def several_kinds(cluster: Cluster, gpus: int) -> bool:
+    """Whether a job on so many GPUs has hosts of several kinds; a user's graph is one kind."""
+    return hasattr(cluster, "groups") and len(cluster.groups(gpus)) > 1
+
+
+def plainest(cluster: Cluster, gpus: int) -> Cluster:
+    """Return the cluster, or where its GPUs differ a pure one of those with least memory."""
+    if not several_kinds(cluster, gpus):
+        return cluster
+    kinds = [cluster.only(kind) for kind, _ in cluster.groups(gpus)]
+    return min(kinds, key=lambda pure: pure.accelerator.memory)
 
 
 def _software(cluster: Cluster, published: Layout | None = None) -> Software:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from netmodel.errors import InputError, unknown_name
 from netmodel.studies.layouts import AUTO, Choice, Request, choose, layout_text
 from netmodel.studies.measured import Measured, measured_rates
-from netmodel.training import step
+from netmodel.studies.mixed_choice import time_step
 from netmodel.workload import Model
 from netmodel.workload.strategy import parse_fields
 
@@ -220,22 +220,19 @@ def scale(
     for size in sizes:
         asked = request if mode == "strong" else _grown(model, cluster, size, sizes[0], request)
         near = choices[-1].strategy if choices else None
-        choice = choose(model, cluster, size, asked, near)
-        choices.append(choice)
-        points.append(
-            step(
-                model,
-                cluster,
-                choice.strategy,
-                gpus=size,
-                seq_len=choice.seq_len,
-                software=choice.software,
-                fidelity=fidelity,
-                routing=routing,
-                placement=placement,
-                seed=seed,
-            )
+        choice, point, _ = time_step(
+            model,
+            cluster,
+            size,
+            asked,
+            near,
+            fidelity=fidelity,
+            routing=routing,
+            placement=placement,
+            seed=seed,
         )
+        choices.append(choice)
+        points.append(point)
         if report is not None:
             report(len(points), len(sizes))
     first = float(points[0].tokens_per_s_per_gpu)

@@ -23,7 +23,7 @@ from netmodel.studies.search_tables import Evaluator
 from netmodel.studies.search_why import Why, why
 from netmodel.training import step
 from netmodel.training.frameworks import Software, software_of
-from netmodel.training.step import tiers_of
+from netmodel.training.step import accelerator_of, tiers_of
 from netmodel.units import format_size, format_time
 from netmodel.workload import Model, Strategy, memory
 
@@ -165,7 +165,7 @@ def search(
     fabric = tiers_of(cluster, gpus)
     domain, flash = int(fabric.unit[0]), software.recipe.flash
     room = space(model, gpus, seq_len, base, domain, varied, flash=flash)
-    evaluator = Evaluator.of(model, room, software, cluster.accelerator, fabric)
+    evaluator = Evaluator.of(model, room, software, accelerator_of(cluster, gpus), fabric)
     ranking = Ranking(float(cluster.accelerator.memory))
     if exhaustive:
         least = every(evaluator, ranking)

@@ -62,8 +62,33 @@ class Cluster:
 
     @property
     def accelerator(self) -> catalog.Accelerator:
-        """Catalog row of the first group's accelerator."""
+        """Catalog row of the first group's accelerator; see :meth:`accelerators`."""
         return catalog.accelerator(self.hosts[0].accelerator)
+
+    def groups(self, gpus: int | None = None) -> tuple[tuple[int, int], ...]:
+        """Kinds of host in the order of their GPUs: index in ``hosts``, and GPUs in use.
+
+        Groups whose hosts are alike in everything count as one.
+        """
+        n = self.gpus if gpus is None else gpus
+        self._check_size(n)
+        held: dict[int, int] = {}
+        for run in self._runs(n):
+            kind = self.hosts.index(run.host)
+            held[kind] = held.get(kind, 0) + run.hosts * run.gpus
+        return tuple(held.items())
+
+    def accelerators(self, gpus: int | None = None) -> tuple[str, ...]:
+        """Names of the accelerators in use; several where groups of nodes differ."""
+        if len(self.hosts) == 1:
+            return (self.hosts[0].accelerator,)
+        return tuple(dict.fromkeys(self.hosts[kind].accelerator for kind, _ in self.groups(gpus)))
+
+    def only(self, kind: int) -> Cluster:
+        """Return the same design with every host of one kind, the index of it in ``hosts``."""
+        nodes = (self.spec.nodes[kind],)
+        spec = self.spec.model_copy(update={"nodes": nodes})
+        return replace(self, spec=spec, hosts=(self.hosts[kind],))
 
     @property
     def max_gpus(self) -> int | None:
@@ -90,7 +115,7 @@ class Cluster:
 
     def __repr__(self) -> str:
         return (
-            f"Cluster({self.name!r}: {self.gpus:,} x {self.accelerator.name},"
+            f"Cluster({self.name!r}: {self.gpus:,} x {' and '.join(self.accelerators())},"
             f" {self.fabric.family} fabric)"
         )
 

@@ -157,6 +157,18 @@ class GraphCluster:
             )
         return catalog.accelerator(name)
 
+    def accelerators(self, gpus: int | None = None) -> tuple[str, ...]:
+        """Names of the accelerators that the first ``gpus`` GPUs carry."""
+        left = self.gpus if gpus is None else gpus
+        found: dict[str, None] = {}
+        for block in self.whole.blocks:
+            if block.kind == "gpu" and left > 0:
+                named = block.attributes.get("accelerator")
+                names = [named] if isinstance(named, str) else list(named or ())[:left]
+                found |= dict.fromkeys(catalog.accelerator(str(each)).name for each in names)
+                left -= block.size
+        return tuple(found)
+
     def resize(self, gpus: int) -> GraphCluster:
         """Return the cluster with only its first GPUs in use."""
         self._check(gpus)

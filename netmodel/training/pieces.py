@@ -17,7 +17,7 @@ from netmodel.training.frameworks import Software, software_of
 from netmodel.training.kernels import Rates
 from netmodel.training.messages import Message, Wires, messages
 from netmodel.training.plan import Plan, plan
-from netmodel.training.step import planned, tiers_of
+from netmodel.training.step import accelerator_of, planned, tiers_of
 from netmodel.workload import Model, Stage, Strategy, demands
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def pieces(
 ) -> Pieces:
     """Gather what :func:`netmodel.training.step` adds up; the arguments are the same."""
     chosen = software_of(software, cluster.software or {})
-    fabric, accelerator = tiers_of(cluster, gpus), cluster.accelerator
+    fabric, accelerator = tiers_of(cluster, gpus), accelerator_of(cluster, gpus)
     made, timed = planned(model, strategy, seq_len, fabric, accelerator.generation, chosen)
     values = factors(accelerator, chosen.keys)
     return Pieces(

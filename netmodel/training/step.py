@@ -60,8 +60,8 @@ def step(
     Raises
     ------
     InputError
-        When the fidelity is unknown, the layout is an array on the graph, or it is for another
-        number of GPUs.
+        When the fidelity is unknown, the layout is an array on the graph, it is for another
+        number of GPUs, or the GPUs are of several kinds.
     """
     if fidelity not in FIDELITIES:
         raise InputError(
@@ -76,7 +76,7 @@ def step(
             remedy="Derive dp with complete_strategy, or change a factor.",
         )
     chosen = software_of(software, cluster.software or {})
-    accelerator = cluster.accelerator
+    accelerator = accelerator_of(cluster, gpus)
     fabric = tiers_of(cluster, gpus)
     if fidelity == "closed":
         made, timed = planned(model, strategy, seq_len, fabric, accelerator.generation, chosen)
@@ -116,12 +116,31 @@ def step_times(
     The same to the last bit as ``step(...).step_time``, about a million layouts a second.
     """
     chosen = software_of(software, cluster.software or {})
-    accelerator = cluster.accelerator
+    accelerator = accelerator_of(cluster, gpus)
     fabric = tiers_of(cluster, gpus)
     made, _ = planned(model, strategy, seq_len, fabric, accelerator.generation, chosen)
     values = factors(accelerator, chosen.keys)
     attained = rates(accelerator, values, precision=strategy.precision, flash=chosen.recipe.flash)
     return step_time(made, attained, values)
+
+
+def accelerator_of(cluster: Cluster, gpus: int) -> Accelerator:
+    """Return the accelerator of all GPUs of a job.
+
+    Raises
+    ------
+    InputError
+        When there are several: which ranks are slow is then a question of shares.
+    """
+    named = cluster.accelerators(gpus) if hasattr(cluster, "accelerators") else ()
+    if len(named) > 1:
+        raise InputError(
+            f"{gpus:,} GPUs are of {len(named)} kinds ({', '.join(named)}), this asks for one",
+            where=f"cluster {cluster.name!r}",
+            remedy="Ask netmodel step or netmodel scale, which share the work out, "
+            "or leave one group of nodes.",
+        )
+    return cluster.accelerator
 
 
 def tiers_of(cluster: Cluster, gpus: int) -> Tiers:
