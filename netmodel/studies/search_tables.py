@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from netmodel.graph import FloatArray, IntArray
 from netmodel.studies.search_space import PLAIN, Space, Word
-from netmodel.training.compose import Pace, finish, slowest
+from netmodel.training.compose import Others, Pace, finish, slowest
 from netmodel.training.factors import factors, rates
 from netmodel.training.frameworks import Software
 from netmodel.training.layer import Totals, layer, totals
@@ -109,7 +109,7 @@ class Rows:
     ----------
     plan : Plan
         Its messages once a step, and numbers; work and stages are in ``slow``.
-    slow, others : Pace, array
+    slow, others : Pace, Others
         As :func:`netmodel.training.compose.slowest` gives them.
     vpp : tuple of int
         Virtual stages along the first axis of what depends on them.
@@ -117,7 +117,7 @@ class Rows:
 
     plan: Plan
     slow: Pace
-    others: Any
+    others: Others
     vpp: tuple[int, ...]
 
 
@@ -189,7 +189,7 @@ class Evaluator:
         return Rows(
             plan=_map_plan(slim, lambda each: _flat(each, room.shape, sites)),
             slow=_map(slow, lambda each: _flat(each, room.shape, sites)),
-            others=_flat(others, room.shape, sites),
+            others=Others(*(_flat(each, room.shape, sites) for each in others)),
             vpp=vpp,
         )
 
@@ -241,7 +241,7 @@ class Evaluator:
             experts = work - np.maximum(work - most, even)
         rank = Pace({}, work, 0.0, work, experts)
         alone = replace(whole, messages={}, gpus=self.room.gpus)
-        seconds = finish(alone, (rank, 0.0), speed, values).step_time * ROUNDING
+        seconds = finish(alone, (rank, Others(0.0, 0.0)), speed, values).step_time * ROUNDING
         full: FloatArray = np.broadcast_to(seconds, (1, 1, *self.room.shape))
         return full.ravel()
 
@@ -268,7 +268,8 @@ class Evaluator:
 
             made = _map_plan(shared, pick)
             slow = _map(rows.slow, pick)
-            frame = finish(made, (slow, pick(rows.others)), speed, values)
+            others = Others(*(_map(each, pick) for each in rows.others))
+            frame = finish(made, (slow, others), speed, values)
             yield here, frame.step_time
 
     def memory(self, word: Word, vpp: tuple[int, ...], sites: IntArray) -> Iterator[FloatArray]:

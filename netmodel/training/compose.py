@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from netmodel.collectives.real import choose, larger, root, smaller
 from netmodel.training.kernels import Rates
 from netmodel.training.layer import PARTS, Layer, Parts, Totals, layer, totals
 from netmodel.training.overlap import exposed
-from netmodel.training.pipeline import bubble
+from netmodel.training.pipeline import bubble, uneven_wait
 from netmodel.training.plan import Plan, taken
 from netmodel.workload import Stage
 
@@ -35,6 +35,14 @@ class Pace:
     def both(self) -> Any:
         """Forward and backward."""
         return self.forward + self.backward
+
+
+class Others(NamedTuple):
+    """What the slowest rank waits for: one micro-batch on all other ranks together, and under 1F1B
+    from the first forward to the last backward [s]."""
+
+    work: Any
+    waits: Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +129,8 @@ def add_up(plan: Plan, rates: Rates, factors: Mapping[str, Any]) -> Sum:
     parts["optimizer"] = frame.optimizer
     parts["overhead"] = factors["overhead"]
     parts["stragglers"] = frame.stragglers
-    view = {**frame.view, "bubble": frame.bubble, "optimizer": frame.optimizer}
+    updated = frame.sync + frame.optimizer
+    view = {**frame.view, "bubble": frame.bubble, "optimizer": updated}
     return Sum(frame.step_time, parts, hidden, view)
 
 
@@ -141,18 +150,29 @@ def _frame(
     return finish(plan, slowest(plan, brief), rates, factors)
 
 
-def slowest(plan: Plan, brief: Mapping[str, Totals]) -> tuple[Pace, Any]:
-    """Find the rank that the others wait for, and one micro-batch on all others together [s].
+def slowest(plan: Plan, brief: Mapping[str, Totals]) -> tuple[Pace, Others]:
+    """Find the rank that the others wait for, and what it waits for them.
 
-    Of a plan, only ``stages`` and ``pp`` matter.
+    Of a plan, only ``stages``, ``pp`` and ``micro_batches`` matter.
     """
     paces = [pace_of(stage, brief) for stage in plan.stages]
     slow = _slowest(paces)
-    others = paces[0].both + paces[2].both + (plan.pp - 2) * paces[1].both - slow.both
-    return slow, larger(choose(plan.pp > 1, others, 0.0), 0.0)
+    work = paces[0].both + paces[2].both + (plan.pp - 2) * paces[1].both - slow.both
+    waits = uneven_wait(
+        stages=plan.pp,
+        micro_batches=plan.micro_batches,
+        forward=(paces[0].forward, paces[1].forward, paces[2].forward),
+        backward=(paces[0].backward, paces[1].backward, paces[2].backward),
+    )
+    alone = plan.pp > 1
+    return slow, Others(
+        larger(choose(alone, work, 0.0), 0.0), larger(choose(alone, waits, 0.0), 0.0)
+    )
 
 
-def finish(plan: Plan, ranks: tuple[Pace, Any], rates: Rates, factors: Mapping[str, Any]) -> Frame:
+def finish(
+    plan: Plan, ranks: tuple[Pace, Others], rates: Rates, factors: Mapping[str, Any]
+) -> Frame:
     """Add to the ranks of :func:`slowest` what the schedule idles and what happens once a step.
 
     Layers, their work and the stages are in ``ranks``; of a plan, only the rest matters.
@@ -165,7 +185,8 @@ def finish(plan: Plan, ranks: tuple[Pace, Any], rates: Rates, factors: Mapping[s
         steady, pair = m * slow.both, 0.0
         view = {"forward": m * slow.forward, "backward": m * slow.backward}
     idle = bubble(
-        plan.schedule, stages=p, others=others, weight=slow.weight, pair=pair,
+        plan.schedule, stages=p, weight=slow.weight, pair=pair,
+        others=others.waits if plan.schedule == "1f1b" else others.work,
         backward=slow.backward, chunks=plan.vpp, micro_batches=m, forward=slow.forward,
     )  # fmt: skip
     edge = plan.messages.get(("pp", "edge", "any"), 0.0)

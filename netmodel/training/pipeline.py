@@ -10,9 +10,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from netmodel.collectives.real import larger, smaller
+from netmodel.collectives.real import choose, larger, smaller
 from netmodel.errors import unknown_name
 from netmodel.workload.layout import SCHEDULES
+
+Ends = tuple[Any, Any, Any]
+"""A number of the first, each middle and the last rank."""
 
 
 def bubble(
@@ -89,3 +92,55 @@ def bubble(
     if schedule == "dualpipe":
         return larger((stages / 2 - 1) * (pair + backward - 3 * weight), 0.0)
     raise unknown_name("schedule", schedule, SCHEDULES)
+
+
+def uneven_wait(*, stages: Any, micro_batches: Any, forward: Ends, backward: Ends) -> Any:
+    r"""Idle time of the slowest rank under 1F1B when ranks differ; everything broadcasts [s].
+
+    Rank j of p has its own micro-batches to run, after one has come forward and before its
+    gradient has gone back through all earlier ranks. Its :math:`w = p - 1 - j` forwards ahead of
+    the first backward, and as many backwards after the last forward, hide under the
+    :math:`S_j = \sum_{i>j} (f_i + b_i)` that the later ranks take, or the other way round:
+
+    .. math:: T = \max_j \Bigl[ m (f_j + b_j) + \sum_{i<j} (f_i + b_i)
+        + \max(0, S_j - w f_j) + \max(0, S_j - w b_j) \Bigr]
+
+    less m micro-batches of the slowest rank. Between the first and the last rank all are equal;
+    the bracket is convex in j there, so the second and the last but one decide.
+
+    Parameters
+    ----------
+    stages, micro_batches : int or array
+        Pipeline ranks; micro-batches a step.
+    forward, backward : tuple
+        Of one micro-batch on the first, on each middle and on the last rank [s].
+
+    Examples
+    --------
+    >>> uneven_wait(stages=8, micro_batches=16, forward=(1.0,) * 3, backward=(2.0,) * 3)
+    21.0
+    >>> uneven_wait(
+    ...     stages=4, micro_batches=8, forward=(1.0, 1.0, 2.0), backward=(2.0, 2.0, 4.0)
+    ... )
+    9.0
+    """
+    p, m = stages, micro_batches
+    first, middle, last = (ahead + back for ahead, back in zip(forward, backward, strict=True))
+    slowest = larger(larger(first, last), choose(p > 2, middle, first))
+
+    def lasts(j: Any, place: int, before: Any, after: Any) -> Any:
+        ahead, back = forward[place], backward[place]
+        later = p - 1 - j
+        wait = larger(after - later * ahead, 0.0) + larger(after - later * back, 0.0)
+        return before + wait - m * (slowest - (ahead + back))
+
+    between = p - 2
+    ends = larger(
+        lasts(0, 0, 0.0, between * middle + last),
+        lasts(p - 1, 2, first + between * middle, 0.0),
+    )
+    inner = larger(
+        lasts(1, 1, first, (p - 3) * middle + last),
+        lasts(p - 2, 1, first + (p - 3) * middle, last),
+    )
+    return choose(p > 2, larger(ends, inner), ends)

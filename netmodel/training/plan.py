@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from netmodel.collectives.real import larger
+from netmodel.collectives.real import both, choose, larger
 from netmodel.graph import IntArray
 from netmodel.training.frameworks import Software
 from netmodel.training.messages import Message
@@ -130,17 +130,29 @@ def dealt(model: Model, strategy: Strategy, software: Software) -> tuple[Stage, 
     """Deal layers to the first, the fullest middle and the last rank as the framework does.
 
     Where layers do not divide and the framework lets the last rank, which has the head, run short
-    by all that is missing, the others are full.
+    by all that is missing, the others are full. Where more are missing than one rank holds, they
+    are dealt as everywhere else.
+
+    >>> from netmodel import load_model
+    >>> from netmodel.training.frameworks import software
+    >>> ranks = dealt(load_model("deepseek-v3"), Strategy(pp=16), software("megatron-bridge"))
+    >>> [rank.layers for rank in ranks]
+    [4.0, 4.0, 1.0]
     """
     stages = stage_layers(model, strategy)
-    last, middle = stages.last, stages.middle
+    first, middle, last = stages.first, stages.middle, stages.last
     if not software.spare_last or strategy.balanced_stages or last.copies > 1:
-        return stages.first, middle, last
+        return first, middle, last
     full = middle.layers
-    missing = strategy.pp * full - model.layers
-    short = larger(full - missing, 0) / larger(last.layers, 1)
-    fewer = short * (strategy.pp > 2) + (strategy.pp <= 2)
-    return stages.first, middle, replace(last, dense=last.dense * fewer, moe=last.moe * fewer)
+    left = full - (strategy.pp * full - model.layers)
+    fits = both(strategy.pp > 2, left >= 0)
+    fewer = choose(fits, left / larger(last.layers, 1), 1.0)
+    more = choose(fits, (full - first.layers) / larger(full, 1), 0.0)
+    return (
+        replace(first, dense=first.dense + more * middle.dense, moe=first.moe + more * middle.moe),
+        middle,
+        replace(last, dense=last.dense * fewer, moe=last.moe * fewer),
+    )
 
 
 def taken(value: Any, index: IntArray | slice) -> Any:

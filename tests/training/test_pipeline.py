@@ -1,11 +1,12 @@
 """Bubbles of pipeline schedules against their papers."""
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from netmodel.errors import InputError
 from netmodel.training.orders import pipeline_order
-from netmodel.training.pipeline import bubble
+from netmodel.training.pipeline import bubble, uneven_wait
 from netmodel.training.simulator import Durations, simulate
 
 F, B, W = 1.0, 2.0, 1.0
@@ -91,3 +92,30 @@ def test_no_bubble_is_negative(schedule, weight):
 def test_an_unknown_schedule_offers_the_near_one():
     with pytest.raises(InputError, match="1f1b"):
         bubble("1f1", stages=2, others=1.0)
+
+
+times = st.floats(0.4, 2.5)
+
+
+@given(
+    p=st.integers(2, 9),
+    more=st.integers(0, 12),
+    scale=st.tuples(times, times, times),
+    ratio=st.floats(1.5, 3.5),
+)
+def test_uneven_1f1b_waits_as_the_simulator_finds(p, more, scale, ratio):
+    """A lower bound within 10 % for any three kinds of ranks, from m = p on."""
+    m = p + more
+    ahead = np.array([scale[0], *[scale[1]] * (p - 2), scale[2]])
+    order = pipeline_order("1f1b", ranks=p, micro_batches=m)
+    found = simulate(order, Durations(forward=ahead, backward=ratio * ahead)).makespan
+    backward = (ratio * scale[0], ratio * scale[1], ratio * scale[2])
+    wait = uneven_wait(stages=p, micro_batches=m, forward=scale, backward=backward)
+    closed = m * (1 + ratio) * ahead.max() + wait
+    assert 0.9 * found <= closed <= (1 + 1e-9) * found
+
+
+@given(p=st.integers(1, 9), m=st.integers(1, 30), f=times, b=times)
+def test_equal_ranks_wait_as_1f1b_says(p, m, f, b):
+    wait = uneven_wait(stages=p, micro_batches=m, forward=(f,) * 3, backward=(b,) * 3)
+    assert wait == pytest.approx((p - 1) * (f + b) if p > 1 else 0.0, abs=1e-9)
