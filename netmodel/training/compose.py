@@ -38,8 +38,10 @@ class Pace:
 
 
 class Others(NamedTuple):
-    """What the slowest rank waits for: one micro-batch on all other ranks together, and under 1F1B
-    from the first forward to the last backward [s]."""
+    """What the slowest rank waits for [s].
+
+    ``work`` is one micro-batch on all other ranks together, ``waits`` its idle time under 1F1B.
+    """
 
     work: Any
     waits: Any
