@@ -12,7 +12,7 @@ import numpy as np
 
 from netmodel.errors import ModelError
 from netmodel.studies.shares import layer_shares
-from netmodel.training.compose import Frame, Pace, Sum, add_up, finish, pace_of, slowest
+from netmodel.training.compose import Frame, Others, Pace, Sum, add_up, finish, pace_of, slowest
 from netmodel.training.layer import Totals, layer, totals
 from netmodel.training.pieces import Pieces
 from netmodel.training.plan import Plan
@@ -112,7 +112,8 @@ class Pipe:
         """Time the step as each kind that holds a stage ends it; the latest decides."""
         paces = self._paces(counts, kinds)
         slow = max(paces, key=lambda pace: float(pace.both))
-        others = sum(pace.both for pace in paces) - slow.both
+        work = sum(pace.both for pace in paces) - slow.both
+        others = Others(work, work)
         return [
             finish(self._held(kind, counts, kinds), (slow, others), each.rates, each.factors)
             for kind, each in enumerate(self.made)
