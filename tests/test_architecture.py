@@ -7,7 +7,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "netmodel"
 ROOMS = (
-    ("_version", "errors"),
+    ("_version", "errors", "numeric"),
     ("units",),
     ("graph",),
     ("catalog",),

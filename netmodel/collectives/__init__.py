@@ -15,12 +15,12 @@ from netmodel.collectives.group import group_of
 from netmodel.collectives.library import PROTOCOLS, Library, library
 from netmodel.collectives.moe import MoeLibrary, MoeTiming, exchange, moe_library, vector_bytes
 from netmodel.collectives.ops import KINDS, Operation, bus_factor
-from netmodel.collectives.real import choose, is_plain, plain
 from netmodel.collectives.schedule import Step
 from netmodel.collectives.select import ALGORITHMS, select
 from netmodel.collectives.uneven import uneven_all_to_all
 from netmodel.errors import InputError, unknown_name
 from netmodel.network.tiers import Span
+from netmodel.numeric import choose, is_plain, plain
 
 __all__ = [
     "ALGORITHMS",

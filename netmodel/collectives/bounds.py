@@ -6,7 +6,7 @@ from typing import Any
 
 from netmodel.collectives.group import Group
 from netmodel.collectives.library import Library
-from netmodel.collectives.real import choose, larger, smaller
+from netmodel.numeric import choose, larger, smaller
 
 
 def lower_bound(kind: str, size: Any, group: Group, library: Library) -> Any:

@@ -6,8 +6,8 @@ from typing import Any
 
 from netmodel.collectives.group import Group
 from netmodel.collectives.nvls import multicast_bytes
-from netmodel.collectives.real import choose
 from netmodel.collectives.traffic import Traffic
+from netmodel.numeric import choose
 
 NAME = "collnet"
 KINDS = frozenset({"all_reduce"})

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from netmodel.collectives.real import choose, plain, smaller
 from netmodel.network.tiers import Span
+from netmodel.numeric import choose, plain, smaller
 
 SCALE_UP = frozenset({"nvlink", "xgmi", "ici", "pcie", "host", "node"})
 """Tiers that lie inside a scale-up domain: GPUs reach each other without a NIC."""

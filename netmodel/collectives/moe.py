@@ -24,9 +24,9 @@ import numpy as np
 
 from netmodel.collectives.group import Group, group_of
 from netmodel.collectives.kinds import network_kind
-from netmodel.collectives.real import choose, larger, plain, smaller
 from netmodel.errors import InputError, unknown_name
 from netmodel.network.tiers import Span
+from netmodel.numeric import choose, larger, plain, smaller
 
 RECORDS = Path(__file__).parents[1] / "catalog" / "data" / "moe_libraries.csv"
 KERNELS = ("normal", "low_latency")

@@ -28,11 +28,11 @@ from netmodel.collectives.laid import Laid, lay
 from netmodel.collectives.library import Library
 from netmodel.collectives.ops import Operation
 from netmodel.collectives.placed import Fabric, check_groups, placed_group
-from netmodel.collectives.real import choose, larger, plain
 from netmodel.collectives.select import ALGORITHMS, select
 from netmodel.collectives.traffic import Price, price, wire_shares
 from netmodel.errors import InputError
 from netmodel.graph import FloatArray, IntArray
+from netmodel.numeric import choose, larger, plain
 
 RUNGS = ("contention", "flow")
 PARTS = ("time", "launch", "latency", "bandwidth", "ramp")

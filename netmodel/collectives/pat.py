@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from netmodel.collectives.group import Group
-from netmodel.collectives.real import choose
 from netmodel.collectives.recursive_doubling import tier_hops
 from netmodel.collectives.schedule import Step, step
 from netmodel.collectives.traffic import Traffic
+from netmodel.numeric import choose
 
 NAME = "pat"
 KINDS = frozenset({"all_gather", "reduce_scatter"})

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from netmodel.collectives.group import Group
-from netmodel.collectives.real import choose
 from netmodel.collectives.schedule import IntArray, Step, step
 from netmodel.collectives.traffic import Traffic
+from netmodel.numeric import choose
 
 NAME = "ring"
 KINDS = frozenset({"all_reduce", "all_gather", "reduce_scatter", "broadcast", "reduce"})

@@ -28,10 +28,10 @@ from netmodel.collectives import (
 )
 from netmodel.collectives.group import Group
 from netmodel.collectives.library import PROTOCOLS, Library
-from netmodel.collectives.real import both, choose, larger
 from netmodel.collectives.traffic import RACK_MEMBERS, Price, price
 from netmodel.collectives.tuner import Tuner, estimate, tuner_of, windows
 from netmodel.errors import InputError, unknown_name
+from netmodel.numeric import both, choose, larger
 
 CONSIDERED = (ring, tree, nvls, nvls_tree, collnet, pat, pairwise, p2p)
 """What NCCL's tuner chooses among."""

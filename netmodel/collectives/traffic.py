@@ -11,7 +11,7 @@ from typing import Any
 
 from netmodel.collectives.group import Group
 from netmodel.collectives.library import Algorithm, Library, Protocol
-from netmodel.collectives.real import both, choose, larger, power, smaller
+from netmodel.numeric import both, choose, larger, power, smaller
 
 
 @dataclass(frozen=True, slots=True)

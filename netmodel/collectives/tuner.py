@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from netmodel.collectives.group import Group, counted
-from netmodel.collectives.real import PLAIN, both, choose, floor_log2, larger, smaller
+from netmodel.numeric import PLAIN, both, choose, floor_log2, larger, smaller
 
 TABLES = Path(__file__).parents[1] / "catalog" / "data" / "collectives_tuner.csv"
 PROTOCOLS = ("ll", "ll128", "simple")

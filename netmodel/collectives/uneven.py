@@ -9,11 +9,11 @@ import numpy.typing as npt
 
 from netmodel.collectives.group import Group, group_of
 from netmodel.collectives.library import Library
-from netmodel.collectives.real import ceil_log2
 from netmodel.collectives.traffic import Price, Traffic, price
 from netmodel.collectives.tuner import P2P_LL_BYTES
 from netmodel.errors import InputError
 from netmodel.network.tiers import Span
+from netmodel.numeric import ceil_log2
 
 FloatArray = npt.NDArray[np.float64]
 

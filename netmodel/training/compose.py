@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from netmodel.collectives.real import choose, larger, root, smaller
+from netmodel.numeric import choose, larger, root, smaller
 from netmodel.training.kernels import Rates
 from netmodel.training.layer import PARTS, Layer, Parts, Totals, layer, totals
 from netmodel.training.overlap import exposed

@@ -17,7 +17,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from netmodel.collectives.real import choose, root
+from netmodel.numeric import choose, root
 from netmodel.workload.work import Attention, Gemm, Stream, Work
 
 

@@ -9,8 +9,8 @@ import numpy as np
 
 from netmodel import collectives
 from netmodel.collectives import Library, MoeLibrary, Operation
-from netmodel.collectives.real import choose, plain
 from netmodel.network.tiers import Span, Tiers
+from netmodel.numeric import choose, plain
 from netmodel.training.placement import strides
 from netmodel.workload.layout import Strategy
 from netmodel.workload.transformer import Model

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from netmodel.collectives.real import larger, root, smaller
+from netmodel.numeric import larger, root, smaller
 from netmodel.training.kernels import norm4
 
 

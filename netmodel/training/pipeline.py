@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from netmodel.collectives.real import choose, larger, smaller
 from netmodel.errors import unknown_name
+from netmodel.numeric import choose, larger, smaller
 from netmodel.workload.layout import SCHEDULES
 
 Ends = tuple[Any, Any, Any]

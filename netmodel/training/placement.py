@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from netmodel.collectives.real import smaller
+from netmodel.numeric import smaller
 from netmodel.workload.layout import Strategy
 
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from netmodel.collectives.real import both, choose, larger
 from netmodel.graph import IntArray
+from netmodel.numeric import both, choose, larger
 from netmodel.training.frameworks import Software
 from netmodel.training.messages import Message
 from netmodel.workload import (

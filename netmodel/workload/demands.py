@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from netmodel.numeric import choose, larger, some
 from netmodel.workload.layers import HALF, Cut, cut
 from netmodel.workload.layout import Strategy
 from netmodel.workload.memory import Held, everyone_ranks, held_by_kind, shard_ranks, stage_held
-from netmodel.workload.numbers import maximum, some, where
 from netmodel.workload.recipe import MEGATRON, Recipe
 from netmodel.workload.stages import stage_layers
 from netmodel.workload.transformer import Model, Moe
@@ -146,7 +146,7 @@ def _ends(model: Model, here: Cut, strategy: Strategy, recipe: Recipe) -> list[D
 def _pipeline(model: Model, here: Cut, strategy: Strategy, recipe: Recipe) -> list[Demand]:
     """Activations between stages, and the gradient of an embedding that two stages hold."""
     p = strategy.pp
-    edge = where(p > 1, strategy.vpp, 0)
+    edge = choose(p > 1, strategy.vpp, 0)
     message = here.split * model.hidden * HALF
     found = [
         Demand(dimension="pp", kind="send_recv", size=message, ranks=2, count=edge, phase="edge")
@@ -156,7 +156,7 @@ def _pipeline(model: Model, here: Cut, strategy: Strategy, recipe: Recipe) -> li
         found.append(
             Demand(
                 dimension="pp", kind="all_reduce", size=table, ranks=2,
-                count=where(p > 1, 1, 0), phase="step", layer="embedding",
+                count=choose(p > 1, 1, 0), phase="step", layer="embedding",
             )
         )  # fmt: skip
     return found
@@ -190,8 +190,8 @@ def heaviest_held(model: Model, strategy: Strategy, each: dict[str, Held] | None
     expert: Any = 0
     for stage in stages:
         held = stage_held(model, strategy, stage, each)
-        shared = maximum(shared, held.shared)
-        expert = maximum(expert, held.expert)
+        shared = larger(shared, held.shared)
+        expert = larger(expert, held.expert)
     return Held(shared, expert)
 
 
@@ -205,12 +205,12 @@ def gradient_sync(held: Held, strategy: Strategy, recipe: Recipe) -> list[Demand
     """
     zero = strategy.zero
     d, e = shard_ranks(strategy)
-    plain = where(zero == 0, 1, 0)
-    gathers = where((zero == 1) | (zero == 2), 1, 0)
+    plain = choose(zero == 0, 1, 0)
+    gathers = choose((zero == 1) | (zero == 2), 1, 0)
     each = strategy.micro_batches if recipe.reduce_each else 1
     late = 0 if recipe.reduce_each else 1
-    scatters = where(zero == 2, each, where(zero == 3, late, where(zero == 1, 1, 0)))
-    repeats = where(zero >= 2, each, where(zero == 1, 1, 0))
+    scatters = choose(zero == 2, each, choose(zero == 3, late, choose(zero == 1, 1, 0)))
+    repeats = choose(zero >= 2, each, choose(zero == 1, 1, 0))
     found: list[Demand] = []
     hybrid = not (isinstance(strategy.shard, int) and strategy.shard == 0)
     everyone = everyone_ranks(strategy) if hybrid else (d, e)
@@ -266,7 +266,7 @@ def demands(
     here = cut(model, strategy, seq_len)
     kinds = (*model.kinds, "mtp") if model.mtp else model.kinds
     found: list[Demand] = []
-    sharded = where(strategy.zero >= 3, 1, 0)
+    sharded = choose(strategy.zero >= 3, 1, 0)
     for layer in kinds:
         moe = None if layer == "dense" else model.moe
         if some(strategy.tp > 1):

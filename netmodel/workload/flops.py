@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from netmodel.workload.numbers import minimum, where
+from netmodel.numeric import choose, smaller
 from netmodel.workload.parameters import parameters
 from netmodel.workload.transformer import Model
 
@@ -38,9 +38,9 @@ def visible_keys(seq_len: Any, window: int | None, *, causal: bool, chunked: boo
     if window is None:
         return seq_len / 2 if causal else seq_len * 1.0
     if not causal:
-        return minimum(seq_len, window) * 1.0
+        return smaller(seq_len, window) * 1.0
     sliding = window / 2 if chunked else window - window * window / (2 * seq_len)
-    return where(seq_len > window, sliding, seq_len / 2)
+    return choose(seq_len > window, sliding, seq_len / 2)
 
 
 def attention_flops(model: Model, seq_len: Any, *, causal: bool) -> Any:

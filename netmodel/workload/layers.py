@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from netmodel.numeric import choose, larger
 from netmodel.workload.flops import visible_keys
 from netmodel.workload.layout import Strategy
-from netmodel.workload.numbers import maximum, where
 from netmodel.workload.recipe import MEGATRON, Recipe
 from netmodel.workload.transformer import Model, Moe
 from netmodel.workload.work import Attention, Gemm, Stream, Work
@@ -61,13 +61,13 @@ def cut(model: Model, strategy: Strategy, seq_len: Any) -> Cut:
     own = tokens / t
     return Cut(
         tokens=tokens,
-        split=where(strategy.sequence_parallel, own, tokens),
+        split=choose(strategy.sequence_parallel, own, tokens),
         own=own,
         t=t,
         c=c,
         batch=strategy.micro_batch,
         seq_len=seq_len,
-        kv_heads=maximum(model.kv_heads / t, 1),
+        kv_heads=larger(model.kv_heads / t, 1),
     )
 
 
@@ -104,7 +104,7 @@ def _attention_cores(model: Model, cut: Cut, strategy: Strategy) -> tuple[Attent
     spread = cut.t * cut.c if ulysses else cut.t
     queries = cut.seq_len if ulysses else cut.seq_len / cut.c
     heads = model.heads / spread
-    kv_heads = maximum(model.kv_heads / spread, 1)
+    kv_heads = larger(model.kv_heads / spread, 1)
     cores = []
     share = model.windowed_share
     if share < 1:

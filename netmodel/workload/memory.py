@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from netmodel.numeric import choose, larger, smaller, some
 from netmodel.workload.activations import layer_activation, logits
 from netmodel.workload.layers import HALF, cut
 from netmodel.workload.layout import Strategy
-from netmodel.workload.numbers import maximum, minimum, some, where
 from netmodel.workload.parameters import parameters
 from netmodel.workload.recipe import MEGATRON, Recipe
 from netmodel.workload.stages import Stage, in_flight, stage_layers
@@ -51,7 +51,7 @@ def layer_held(model: Model, strategy: Strategy, kind: str) -> Held:
     else:
         shared, expert = (cut_evenly + count.mlp) / t + whole, 0
     if model.mla is None and some(t > model.kv_heads):
-        repeated = maximum(model.kv_heads / t, 1) - model.kv_heads / t
+        repeated = larger(model.kv_heads / t, 1) - model.kv_heads / t
         shared = shared + 2 * model.hidden * model.head_dim * repeated
     return Held(shared, expert)
 
@@ -87,14 +87,14 @@ def stage_held(
     shared = stage.embedding * each["embedding"].shared + stage.head * each["head"].shared
     expert: Any = 0
     if model.tied:
-        shared = shared - table * stage.head * where(stage.embedding > 0, 1, 0)
+        shared = shared - table * stage.head * choose(stage.embedding > 0, 1, 0)
     if "dense" in each:
         shared = shared + stage.dense * each["dense"].shared
     if "moe" in each:
         shared = shared + stage.moe * each["moe"].shared
         expert = expert + stage.moe * each["moe"].expert
     if "mtp" in each:
-        lookup = where(stage.embedding > 0, 0, table)
+        lookup = choose(stage.embedding > 0, 0, table)
         shared = shared + stage.mtp * (each["mtp"].shared + lookup)
         expert = expert + stage.mtp * each["mtp"].expert
     return Held(shared, expert)
@@ -102,7 +102,7 @@ def stage_held(
 
 def everyone_ranks(strategy: Strategy) -> tuple[Any, Any]:
     """Ranks that hold the same shared parameters, and those that hold the same experts."""
-    return strategy.dp * strategy.cp, maximum(strategy.edp, 1)
+    return strategy.dp * strategy.cp, larger(strategy.edp, 1)
 
 
 def shard_ranks(strategy: Strategy) -> tuple[Any, Any]:
@@ -112,8 +112,8 @@ def shard_ranks(strategy: Strategy) -> tuple[Any, Any]:
         return everyone, experts
     shard = strategy.shard
     return (
-        where(shard > 0, minimum(shard, everyone), everyone),
-        where(shard > 0, minimum(shard, experts), experts),
+        choose(shard > 0, smaller(shard, everyone), everyone),
+        choose(shard > 0, smaller(shard, experts), experts),
     )
 
 
@@ -146,9 +146,9 @@ def model_states(
     whole = held.shared + held.expert
     parts = held.shared / d + held.expert / e
     return (
-        copies * recipe.weight * where(zero >= 3, parts, whole),
-        copies * recipe.gradient * where(zero >= 2, parts, whole),
-        (recipe.master + recipe.moments) * where(zero >= 1, parts, copies * whole),
+        copies * recipe.weight * choose(zero >= 3, parts, whole),
+        copies * recipe.gradient * choose(zero >= 2, parts, whole),
+        (recipe.master + recipe.moments) * choose(zero >= 1, parts, copies * whole),
     )
 
 
@@ -171,9 +171,9 @@ def _gathered(strategy: Strategy, recipe: Recipe, each: dict[str, Held], last_ki
     if not some(strategy.zero >= 3):
         return 0.0
     layer = each[last_kind]
-    unit = maximum(layer.shared + layer.expert, each["head"].shared)
+    unit = larger(layer.shared + layer.expert, each["head"].shared)
     bytes_each = 2 * recipe.weight_message + recipe.gradient_message
-    return where(strategy.zero >= 3, 1, 0) * bytes_each * unit
+    return choose(strategy.zero >= 3, 1, 0) * bytes_each * unit
 
 
 def memory_by_stage(
@@ -199,7 +199,7 @@ def memory_by_stage(
         activations = layers * in_flight(strategy, stage.index) + working
         if model.mtp:
             activations = activations + stage.mtp * kept[last_kind]
-        loss = where(stage.head > 0, ends, 0.0)
+        loss = choose(stage.head > 0, ends, 0.0)
         overhead = recipe.reserve + recipe.fragmentation * (activations + loss)
         found.append(
             {

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from netmodel.errors import InputError, unknown_name
+from netmodel.numeric import some
 from netmodel.workload.layout import CONTEXT, PRECISIONS, SCHEDULES, Strategy
-from netmodel.workload.numbers import some
 from netmodel.workload.strategy import DEGREES, check_order, check_recompute, factors
 from netmodel.workload.transformer import Model
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from netmodel.numeric import choose, larger, smaller
 from netmodel.workload.layout import Strategy
-from netmodel.workload.numbers import maximum, minimum, where
 from netmodel.workload.transformer import Model
 
 TWO_WAY = ("zb-v", "dualpipe")
@@ -73,14 +73,14 @@ def layer_counts(model: Model, strategy: Strategy) -> tuple[Any, Any, Any]:
     if strategy.balanced_stages:
         units = layers + 2
         floor, spare = units // p, units % p
-        full = floor + where(spare > 0, 1, 0)
-        first = where(p == 1, layers, where((spare > 0) & (p - spare >= 2), floor, full) - 1)
-        last = where(p == 1, layers, where(spare > 0, floor, full) - 1)
+        full = floor + choose(spare > 0, 1, 0)
+        first = choose(p == 1, layers, choose((spare > 0) & (p - spare >= 2), floor, full) - 1)
+        last = choose(p == 1, layers, choose(spare > 0, floor, full) - 1)
         return first, full, last
     floor, spare = layers // p, layers % p
-    full = floor + where(spare > 0, 1, 0)
-    last = where(spare > 0, floor, full)
-    first = where((spare > 0) & (p - spare >= 2), floor, full)
+    full = floor + choose(spare > 0, 1, 0)
+    last = choose(spare > 0, floor, full)
+    first = choose((spare > 0) & (p - spare >= 2), floor, full)
     return first, full, last
 
 
@@ -106,7 +106,7 @@ def stage_layers(model: Model, strategy: Strategy) -> Stages:
         """Dense and MoE layers of a rank whose first ``opening`` layers are dense."""
         if model.moe is None:
             return layers, 0
-        moe = (layers - minimum(opening, layers)) * moe_share
+        moe = (layers - smaller(opening, layers)) * moe_share
         return layers - moe, moe
 
     alone = p == 1
@@ -115,7 +115,7 @@ def stage_layers(model: Model, strategy: Strategy) -> Stages:
     if folded:
         share = 1 / copies
         ends = (first + last) / 2
-        ends_dense, ends_moe = kinds(ends, where(alone, dense_first, dense_first / 2))
+        ends_dense, ends_moe = kinds(ends, choose(alone, dense_first, dense_first / 2))
         outer = Stage(
             index=0, dense=ends_dense, moe=ends_moe, embedding=share, head=share,
             mtp=model.mtp * share, copies=copies,
@@ -124,22 +124,22 @@ def stage_layers(model: Model, strategy: Strategy) -> Stages:
             return Stages(first=outer, middle=outer, last=outer)
         dense, moe = kinds(full, 0)
         inner = Stage(
-            index=where(alone, 0, 1), dense=where(alone, ends_dense, dense),
-            moe=where(alone, ends_moe, moe), embedding=where(alone, share, 0),
-            head=where(alone, share, 0), mtp=where(alone, model.mtp * share, 0), copies=copies,
+            index=choose(alone, 0, 1), dense=choose(alone, ends_dense, dense),
+            moe=choose(alone, ends_moe, moe), embedding=choose(alone, share, 0),
+            head=choose(alone, share, 0), mtp=choose(alone, model.mtp * share, 0), copies=copies,
         )  # fmt: skip
         return Stages(first=outer, middle=inner, last=inner)
     dense, moe = kinds(first, dense_first)
-    one = where(alone, 1, 0)
+    one = choose(alone, 1, 0)
     opening = Stage(
-        index=0, dense=dense, moe=moe, embedding=1, head=one, mtp=where(alone, model.mtp, 0)
+        index=0, dense=dense, moe=moe, embedding=1, head=one, mtp=choose(alone, model.mtp, 0)
     )
     if alone is True:
         return Stages(first=opening, middle=opening, last=opening)
-    after = maximum(dense_first - (model.layers - last), 0)
+    after = larger(dense_first - (model.layers - last), 0)
     dense_last, moe_last = kinds(last, after)
     closing = Stage(
-        index=p - 1, dense=where(alone, dense, dense_last), moe=where(alone, moe, moe_last),
+        index=p - 1, dense=choose(alone, dense, dense_last), moe=choose(alone, moe, moe_last),
         embedding=one, head=1, mtp=model.mtp,
     )  # fmt: skip
     short = p <= 2
@@ -147,9 +147,9 @@ def stage_layers(model: Model, strategy: Strategy) -> Stages:
         return Stages(first=opening, middle=opening, last=closing)
     dense_full, moe_full = kinds(full, 0)
     between = Stage(
-        index=where(short, 0, 1), dense=where(short, dense, dense_full),
-        moe=where(short, moe, moe_full), embedding=where(short, 1, 0), head=one,
-        mtp=where(alone, model.mtp, 0),
+        index=choose(short, 0, 1), dense=choose(short, dense, dense_full),
+        moe=choose(short, moe, moe_full), embedding=choose(short, 1, 0), head=one,
+        mtp=choose(alone, model.mtp, 0),
     )  # fmt: skip
     return Stages(first=opening, middle=between, last=closing)
 
@@ -177,11 +177,11 @@ def in_flight(strategy: Strategy, index: Any) -> Any:
     if schedule == "gpipe":
         return m
     if schedule == "dualpipe":
-        return minimum(m, p + 1)
+        return smaller(m, p + 1)
     if schedule == "zb-v":
-        return minimum(m, p)
+        return smaller(m, p)
     if schedule == "interleaved":
         v = strategy.vpp
         chunks = 2 * (p - 1 - index) + (v - 1) * p + 1
-        return minimum(m * 1.0, where(v > 1, chunks / v, (p - index) * 1.0))
-    return minimum(m, p - index)
+        return smaller(m * 1.0, choose(v > 1, chunks / v, (p - index) * 1.0))
+    return smaller(m, p - index)

@@ -1,7 +1,8 @@
-"""Arithmetic that takes floats or arrays, fast for the one and equal to the last bit for both.
+"""Arithmetic that takes a number or an array of numbers alike.
 
-Only operations that IEEE 754 fixes exactly (``+ - * /`` and the square root) and integer
-logarithms are used, so a curve evaluated at once equals its points.
+Plain Python is kept for plain numbers: a scalar answer costs no numpy call. Only operations that
+IEEE 754 fixes exactly (``+ - * /`` and the square root), integer logarithms and one C library call
+a power are used, so that a curve evaluated at once equals its points to the last bit.
 """
 
 from __future__ import annotations
@@ -43,10 +44,25 @@ def smaller(a: Any, b: Any) -> Any:
 
 
 def choose(condition: Any, yes: Any, no: Any) -> Any:
-    """``yes`` where the condition holds, else ``no``."""
-    if condition is True or condition is False:
-        return yes if condition else no
-    return np.where(condition, yes, no)
+    """``yes`` where the condition holds, else ``no``.
+
+    >>> choose(True, 1, 2), choose(np.array([True, False]), 1, 2).tolist()
+    (1, [1, 2])
+    """
+    if isinstance(condition, np.ndarray):
+        return np.where(condition, yes, no)
+    return yes if condition else no
+
+
+def some(condition: Any) -> bool:
+    """Whether a claim holds at all: the claim itself, or any element of an array of claims.
+
+    >>> some(False), some(np.array([False, True]))
+    (False, True)
+    """
+    if isinstance(condition, np.ndarray):
+        return bool(condition.any())
+    return bool(condition)
 
 
 def both(a: Any, b: Any) -> Any:
@@ -59,6 +75,15 @@ def both(a: Any, b: Any) -> Any:
 def root(value: Any) -> Any:
     """Square root of a value that is not negative."""
     return math.sqrt(value) if type(value) in PLAIN else np.sqrt(value)
+
+
+def ceil_div(a: Any, b: Any) -> Any:
+    """Divide integers and round up.
+
+    >>> ceil_div(7, 2), ceil_div(np.array([8, 9]), 2).tolist()
+    (4, [4, 5])
+    """
+    return -(-a // b)
 
 
 def floor_log2(value: Any) -> Any:
