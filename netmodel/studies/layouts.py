@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from netmodel.catalog.layouts import Layout, published_layout
 from netmodel.errors import InputError, ModelError
-from netmodel.studies.search import search
 from netmodel.training.frameworks import Software, software_of
 from netmodel.workload import (
     Model,
@@ -286,6 +285,8 @@ def _adapted_layout(
     kept["recompute"] = tuple(dict.fromkeys((whole.recompute, "full")))
     kept["schedule"] = tuple(dict.fromkeys((whole.schedule, "zb-h1", "zb-v")))
     try:
+        from netmodel.studies.search import search  # only where one is asked for
+
         best = search(
             model,
             cluster,
@@ -326,6 +327,8 @@ def _found_layout(
         batch = max(1, DEFAULT_TOKENS // seq_len)
         batch = -(-batch // gpus) * gpus if batch > gpus else batch
         note = f"global batch of {batch:,} sequences assumed"
+    from netmodel.studies.search import search  # only where one is asked for
+
     best = search(
         model,
         cluster,

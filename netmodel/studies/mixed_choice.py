@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from netmodel.errors import InputError, ModelError
 from netmodel.studies.layouts import Choice, Request, choose, plainest, several_kinds
 from netmodel.studies.mixed import ONE_WAY, SPLITS, Mixed, mixed
-from netmodel.studies.search import search
 from netmodel.training import step
 from netmodel.workload import Model, Strategy
 
@@ -140,6 +139,8 @@ def _candidates(
     if split == "layers":
         fixed = {"pp": tuple(gpus // n for n in divisors), "schedule": ONE_WAY}
     try:
+        from netmodel.studies.search import search  # only where one is asked for
+
         found = search(
             model,
             plainest(cluster, gpus),
