@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable
 from typing import Annotated, Any
 
@@ -66,9 +67,9 @@ class Row(Strict):
     """A catalog row, by name alone or as a mapping that replaces some of its figures."""
 
     @classmethod
+    @abstractmethod
     def known(cls, name: str) -> dict[str, Any]:
         """Figures of the row of that name."""
-        raise NotImplementedError
 
     @model_validator(mode="before")
     @classmethod
