@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from netmodel.cli.collective import KINDS
 from netmodel.cli.options import output_options
 from netmodel.cli.output import Answer, Table, emit, to_yaml, write_whole
 from netmodel.cli.params import COUNT
+from netmodel.collectives.ops import KINDS
 from netmodel.errors import InputError, unknown_name
 
 if TYPE_CHECKING:

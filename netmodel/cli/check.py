@@ -8,10 +8,10 @@ from typing import Any
 
 import click
 
-from netmodel.cli.collective import KINDS
 from netmodel.cli.options import cluster_option, output_options, set_option
 from netmodel.cli.output import Answer, Table, emit
 from netmodel.cli.params import COUNT, Quantity
+from netmodel.collectives.ops import KINDS
 from netmodel.units import parse_fraction
 
 

@@ -11,39 +11,13 @@ import click
 from netmodel.cli.options import fidelity_option, graph_options, output_options, set_option
 from netmodel.cli.output import Answer, Table, emit
 from netmodel.cli.params import COUNT, SIZES
+from netmodel.collectives.library import ALGORITHM_NAMES, PROTOCOLS
+from netmodel.collectives.ops import KINDS
 
 if TYPE_CHECKING:
     from netmodel.studies.collectives_sweep import Sweep
 
-KINDS = (
-    "all_reduce",
-    "reduce_scatter",
-    "all_gather",
-    "all_to_all",
-    "broadcast",
-    "reduce",
-    "send_recv",
-    "dispatch",
-    "combine",
-)
-ALGORITHMS = (
-    "auto",
-    "ring",
-    "tree",
-    "nvls",
-    "nvls_tree",
-    "collnet",
-    "pat",
-    "pairwise",
-    "p2p",
-    "hierarchical",
-    "halving_doubling",
-    "recursive_doubling",
-    "bruck",
-    "one_shot",
-    "two_shot",
-)
-PROTOCOLS = ("auto", "ll", "ll128", "simple")
+ALGORITHMS = ("auto", *ALGORITHM_NAMES)
 MICRO = 1e6
 GIGA = 1e9
 
@@ -77,7 +51,11 @@ GIGA = 1e9
     help="Force one; repeat to compare.",
 )
 @click.option(
-    "--protocol", type=click.Choice(PROTOCOLS), default="auto", show_default=True, help="Force one."
+    "--protocol",
+    type=click.Choice(("auto", *PROTOCOLS)),
+    default="auto",
+    show_default=True,
+    help="Force one.",
 )
 @fidelity_option
 @graph_options
