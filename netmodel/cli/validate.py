@@ -84,6 +84,12 @@ def _tables(subject: str, report: dict[str, Any], show_rows: bool) -> list[Table
             ("scaling, median error", f"{scaling['median_abs_points']:.2f} points"),
             ("scaling, 90th percentile", f"{scaling['p90_abs_points']:.2f} points"),
         ]
+    if "launcher_unstated" in summary:
+        blind = summary["launcher_unstated"]
+        facts += [
+            ("median error, launcher not stated", f"{blind['median_abs_pct']:.2f} %"),
+            ("90th percentile, launcher not stated", f"{blind['p90_abs_pct']:.2f} %"),
+        ]
     tables = [Table(title=f"validate {subject}", columns=("", ""), rows=facts)]
     groups = summary.get("by_group", {})
     if groups:

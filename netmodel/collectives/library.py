@@ -36,8 +36,6 @@ ALGORITHM_NAMES = (
     "one_shot",
     "two_shot",
 )
-MULTICAST = frozenset({"hopper", "blackwell", "rubin"})
-"""Generations whose NVSwitch reduces and multicasts."""
 PLUGINS = frozenset({"efa", "efa1", "tcpx", "tcpxo"})
 """Networks whose NCCL plugin brings a tuner of its own, made from measurements."""
 
@@ -293,7 +291,7 @@ def find_library(
         serial=find("launcher", "serial", launcher) or None,
         serial_peers=find("launcher", "serial_peers", launcher),
         delay=find("launcher", "delay", launcher),
-        multicast=link == "nvlink" and generation in MULTICAST,
+        multicast=link == "nvlink" and find("nvls", "switches", generation) > 0,
         in_network=in_network,
         measured_tuner=link != "nvlink" or transport in PLUGINS,
         algorithms={name: algorithm(name) for name in ALGORITHM_NAMES},

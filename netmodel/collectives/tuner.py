@@ -19,10 +19,10 @@ from typing import Any
 import numpy as np
 
 from netmodel.collectives.group import Group, counted
+from netmodel.collectives.library import PROTOCOLS
 from netmodel.numeric import PLAIN, both, choose, floor_log2, larger, smaller
 
 TABLES = Path(__file__).parents[1] / "catalog" / "data" / "collectives_tuner.csv"
-PROTOCOLS = ("ll", "ll128", "simple")
 
 P2P_LL_BYTES = 16384
 """Point-to-point messages up to this size go out as LL (``NCCL_P2P_LL_THRESHOLD``) [B]."""

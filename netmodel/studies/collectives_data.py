@@ -1,8 +1,9 @@
 """Published collective measurements as cases that the model can answer.
 
 A case is made from ``gpu, n_nodes, gpus_per_node, nic_GBps_per_gpu, intra_link, inter_link,
-collective, algo_hint, bytes`` and from the words of ``notes`` that name the software (``nccl-tests
--g 8``, a torch script). Nothing else of a row reaches a prediction.
+collective, algo_hint, bytes``, and of ``notes`` the words alone that tell what started the ranks
+(``nccl-tests -g 8``, a torch script). Nothing else of a row reaches a prediction; :func:`unstated`
+is the same case without those words.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import csv
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -180,6 +181,11 @@ def _case(row: Mapping[str, str], series: str) -> Case:
         nodes=nodes,
         flagged="degraded" in notes or "jitter" in notes,
     )
+
+
+def unstated(case: Case) -> Case:
+    """Return a case as its columns tell it, where nobody says how the ranks were started."""
+    return replace(case, launcher=launcher("", case.generation))
 
 
 def launcher(notes: str, generation: str) -> str:

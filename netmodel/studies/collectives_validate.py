@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import numpy.typing as npt
 
 from netmodel.collectives import Operation, library, time
 from netmodel.collectives.library import constants
-from netmodel.studies.collectives_data import MEASURED, Case, read_cases
+from netmodel.studies.collectives_data import MEASURED, Case, read_cases, unstated
 from netmodel.studies.collectives_fit import Fit, Problem, fit, parameters
 from netmodel.studies.residuals import Residual, summary
 
@@ -36,7 +37,8 @@ def validate_collectives(
     Returns
     -------
     dict
-        ``rows`` and ``summary``, as the command line prints them.
+        ``rows`` and ``summary``, as the command line prints them. ``launcher_unstated`` in the
+        summary holds the errors without the words that tell how the ranks were started.
     """
     cases, skipped = read_cases(path)
     predicted = _held_out(cases) if held_out else None
@@ -76,6 +78,8 @@ def validate_collectives(
     told["median_over_systems_pct"] = float(np.median(medians)) if medians else None
     told["fitted_numbers"] = len(parameters())
     told["held_out"] = held_out
+    if predicted is None:
+        told["launcher_unstated"] = _launcher_unstated(cases, residuals)
     return {"rows": [each.to_dict() for each in residuals], "summary": told}
 
 
@@ -94,6 +98,21 @@ def predict(case: Case) -> tuple[float, dict[str, str]]:
         algorithm=case.algorithm,
     )
     return float(found.time), {"algorithm": found.algorithm, "protocol": found.protocol}
+
+
+def _launcher_unstated(cases: Sequence[Case], residuals: Sequence[Residual]) -> dict[str, Any]:
+    """Errors where no row says how its ranks were started, and how many rows do."""
+    blind = [unstated(case) for case in cases]
+    told = summary(
+        [
+            each if before == after else replace(each, predicted=predict(after)[0])
+            for before, after, each in zip(cases, blind, residuals, strict=False)
+        ]
+    )
+    stated = sum(before != after for before, after in zip(cases, blind, strict=True))
+    return {"rows_that_state_it": stated} | {
+        name: told[name] for name in ("median_abs_pct", "p90_abs_pct")
+    }
 
 
 def groups_of(case: Case) -> dict[str, str]:

@@ -129,7 +129,7 @@ def _limit(message: Message, given: Pieces, stage: Any, seconds: float, waited: 
 def bytes_over(message: Message, given: Pieces, tier: str) -> float:
     """Bytes that one GPU sends over a tier in one of a message's operations [B]."""
     demand, moe = message.demand, given.model.moe
-    wires = Wires.of(given.fabric, given.accelerator.generation, given.software.dispatcher)
+    wires = Wires.of(given.fabric, given.accelerator.generation, given.software)
     span = span_of(demand, given.strategy, given.fabric)
     group = group_of(span, demand.ranks)
     inside = tier not in group.tiers

@@ -148,7 +148,7 @@ class Evaluator:
         fabric: Tiers,
     ) -> Evaluator:
         """Choose the libraries."""
-        wires = Wires.of(fabric, accelerator.generation, software.dispatcher)
+        wires = Wires.of(fabric, accelerator.generation, software)
         return cls(model, room, software, accelerator, Timer(model, wires))
 
     def on(self, room: Space) -> Evaluator:

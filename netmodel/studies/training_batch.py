@@ -130,7 +130,7 @@ def case_plan(case: Case) -> Plan:
     """Plan one row's step."""
     where = fabric(case.gpu, case.gpus, case.gpus_per_node, case.nic_bandwidth)
     asked = demands(case.model, case.strategy, case.seq_len, case.software.recipe)
-    wires = Wires.of(where, case.gpu.generation, case.software.dispatcher)
+    wires = Wires.of(where, case.gpu.generation, case.software)
     timed = messages(asked, case.model, case.strategy, wires)
     return plan(case.model, case.strategy, case.seq_len, case.software, timed)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -44,6 +44,9 @@ class Software:
         Strategy fields that it sets when nobody does.
     source : str
         Where that is documented.
+    measured : tuple of (str, value)
+        Constants of collectives that a cluster measured of its own, as
+        :func:`netmodel.collectives.library` takes them.
     """
 
     framework: str
@@ -54,6 +57,7 @@ class Software:
     recipe: Recipe = field(default_factory=Recipe)
     defaults: Mapping[str, Any] = field(default_factory=dict, hash=False)
     source: str = ""
+    measured: tuple[tuple[str, Any], ...] = ()
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -128,8 +132,15 @@ def software_of(asked: Any, stated: Mapping[str, Any]) -> Software:
     asked : Software, str, tuple or None
         ``"nemo"``, ``"nemo 24.07"`` or ``("nemo", "24.07")``.
     stated : mapping
-        A cluster's ``software``: ``framework`` and ``version``.
+        A cluster's ``software``: ``framework``, ``version``, and under ``collectives`` what it
+        measured of its own.
     """
+    found = _asked(asked, stated)
+    own = stated.get("collectives")
+    return replace(found, measured=tuple(sorted(own.items()))) if own else found
+
+
+def _asked(asked: Any, stated: Mapping[str, Any]) -> Software:
     if isinstance(asked, Software):
         return asked
     if asked is None:
@@ -142,7 +153,5 @@ def software_of(asked: Any, stated: Mapping[str, Any]) -> Software:
 
 def completed(strategy: Strategy, framework: Software, stated: frozenset[str]) -> Strategy:
     """Fill the fields of a strategy that nobody stated with the framework's defaults."""
-    from dataclasses import replace
-
     missing = {name: value for name, value in framework.defaults.items() if name not in stated}
     return replace(strategy, **missing)

@@ -11,6 +11,7 @@ from netmodel import collectives
 from netmodel.collectives import Library, MoeLibrary, Operation
 from netmodel.network.tiers import Span, Tiers
 from netmodel.numeric import choose, plain
+from netmodel.training.frameworks import Software
 from netmodel.training.placement import strides
 from netmodel.workload.layout import Strategy
 from netmodel.workload.transformer import Model
@@ -60,18 +61,18 @@ class Wires:
         cls,
         tiers: Tiers,
         generation: str,
-        dispatcher: str = "deepep",
+        software: Software,
         *,
         fabric: Any = None,
         fidelity: str = "closed",
     ) -> Wires:
-        """Choose the libraries by the fabric's links."""
+        """Choose the libraries by the fabric's links, the software and what was measured there."""
         outer = tiers.links[-1] if len(tiers.links) > 1 else None
         return cls(
             tiers,
-            collectives.library(generation, tiers.links[0], outer),
-            collectives.moe_library(dispatcher, generation=generation, inter_link=outer)
-            if dispatcher != "alltoall"
+            collectives.library(generation, tiers.links[0], outer, overlay=dict(software.measured)),
+            collectives.moe_library(software.dispatcher, generation=generation, inter_link=outer)
+            if software.dispatcher != "alltoall"
             else None,
             fabric,
             fidelity,

@@ -70,7 +70,7 @@ class Pieces:
 
     def with_fabric(self, fabric: Tiers) -> Pieces:
         """Return the same step on other wires."""
-        wires = Wires.of(fabric, self.accelerator.generation, self.software.dispatcher)
+        wires = Wires.of(fabric, self.accelerator.generation, self.software)
         asked = demands(self.model, self.strategy, self.seq_len, self.software.recipe)
         timed = messages(asked, self.model, self.strategy, wires)
         made = plan(self.model, self.strategy, self.seq_len, self.software, timed)

@@ -91,7 +91,7 @@ def step(
         wires = Wires.of(
             fabric,
             accelerator.generation,
-            chosen.dispatcher,
+            chosen,
             fabric=graph,
             fidelity=fidelity,
         )
@@ -167,7 +167,7 @@ def planned(
 ) -> tuple[Plan, tuple[Message, ...]]:
     """Plan a step and time its messages; plain layouts are remembered."""
     if is_many(strategy):
-        wires = Wires.of(fabric, generation, software.dispatcher)
+        wires = Wires.of(fabric, generation, software)
         return plan_many(model, strategy, seq_len, software, wires)
     return _remembered(model, strategy, seq_len, fabric, generation, software)
 
@@ -180,7 +180,7 @@ def _planned(
     generation: str,
     software: Software,
 ) -> tuple[Plan, tuple[Message, ...]]:
-    wires = Wires.of(fabric, generation, software.dispatcher)
+    wires = Wires.of(fabric, generation, software)
     return plan_on(model, strategy, seq_len, software, wires)
 
 

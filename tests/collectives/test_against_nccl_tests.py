@@ -1,15 +1,17 @@
 """Published nccl-tests runs as witnesses: ceilings, two nodes, racks, and all rows together."""
 
 import math
+import re
 
+import numpy as np
 import pytest
 from netmodel import catalog, studies
 from netmodel.collectives import Operation, bus_factor, library, time
 from netmodel.collectives.library import constants
 from netmodel.network.tiers import Tiers
-from netmodel.studies.collectives_data import read_cases
+from netmodel.studies.collectives_data import read_cases, unstated
 from netmodel.studies.collectives_fit import parameters
-from netmodel.studies.collectives_validate import refit, usable_rows
+from netmodel.studies.collectives_validate import predict, refit, usable_rows
 
 GIB = 2.0**30
 
@@ -122,8 +124,28 @@ def test_the_shipped_constants_are_those_that_the_fit_finds():
         assert abs(found.table[each.rows[0]] / shipped - 1) < 2 * deviation
 
 
+def launcher_words(notes):
+    found = re.search(r"torch all_reduce|(?<!\S)-g \d+", notes)
+    return found.group() if found else "a note"
+
+
+def test_a_launcher_that_nobody_states_costs_what_the_summary_says():
+    """Without the notes, the errors are those that the summary gives beside the others."""
+    cases, _ = read_cases()
+    told = studies.validate_collectives()["summary"]["launcher_unstated"]
+    errors = [
+        abs(predict(unstated(case))[0] / case.measured - 1) for case in cases if not case.flagged
+    ]
+    assert told["median_abs_pct"] == pytest.approx(100 * np.median(errors))
+    assert told["p90_abs_pct"] == pytest.approx(100 * np.percentile(errors, 90))
+    assert 0 < told["rows_that_state_it"] < len(cases) / 5
+
+
 def test_a_row_is_predicted_from_its_allowed_columns_alone(tmp_path):
-    """Shuffle what was measured, who measured it and what it is called: nothing changes."""
+    """Shuffle what was measured, who measured it and what it is called: nothing changes.
+
+    Of the notes only what names the launcher counts.
+    """
     import csv
 
     from netmodel.studies.collectives_data import MEASURED
@@ -133,7 +155,7 @@ def test_a_row_is_predicted_from_its_allowed_columns_alone(tmp_path):
     scrambled = [
         row
         | {"id": f"x{i}-1", "system": "s", "source": "t", "time_us": "7", "algbw_GBps": "1"}
-        | {"busbw_GBps": "1", "total_gpus": "1"}
+        | {"busbw_GBps": "1", "total_gpus": "1", "notes": launcher_words(row["notes"])}
         for i, row in enumerate(rows)
     ]
     for name, table in (("plain.csv", rows), ("scrambled.csv", scrambled)):

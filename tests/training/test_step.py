@@ -176,3 +176,15 @@ def test_dualpipe_adds_up_where_the_rank_with_multi_token_modules_is_the_slowest
     layout = Strategy(pp=pp, dp=64, ep=16, global_batch=64 * 32, schedule="dualpipe")
     answer = step(load_model("deepseek-v3"), hand_made(), layout, gpus=64 * pp, seq_len=4096)
     assert sum(answer.breakdown.values()) == pytest.approx(answer.step_time, rel=1e-9)
+
+
+def test_a_network_that_measured_less_makes_the_step_slower(hand_made):
+    """What a cluster states of its own collectives reaches the step, as it does `collective`."""
+    cluster = hand_made()
+    slow = replace(cluster, software={"collectives": {"network": "40%"}})
+    layout = Strategy(tp=8, dp=8, micro_batch=1, global_batch=64)
+    plain = step(LLAMA, cluster, layout, gpus=64, seq_len=4096)
+    assert step(LLAMA, slow, layout, gpus=64, seq_len=4096).step_time > 1.02 * plain.step_time
+    with pytest.raises(InputError, match="nonsense"):
+        wrong = replace(cluster, software={"collectives": {"nonsense": 0.4}})
+        step(LLAMA, wrong, layout, gpus=64, seq_len=4096)
