@@ -85,6 +85,5 @@ class PriceList:
 
     def _rows(self) -> Mapping[str, str]:
         """Price row by part."""
-        if self.name == PUBLISHED:
-            return aliases("prices")
-        return price_list(self.name)
+        listed = price_list(self.name)
+        return {**aliases("prices"), **listed} if self.name == PUBLISHED else listed
