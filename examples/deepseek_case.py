@@ -50,7 +50,7 @@ def fire_flyer() -> None:
     megawatts = found.figure("load").typical / 1e6
     print(f"power at work        {megawatts:.1f} MW (published: just over 3, under 4)")
     print(f"energy in a year     {megawatts * YEAR_HOURS / 1e3:.0f} GWh before cooling")
-    rent, _ = rent_of("a100")
+    rent, _ = rent_of({"a100": 1})
     assert rent is not None
     yearly = rent.typical * HOUR * YEAR_HOURS * 10_000
     print(f"rent in a year       {yearly / 1e6:.0f} M$, were it rented as A100 are")

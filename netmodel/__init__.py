@@ -17,7 +17,9 @@ from netmodel._version import __version__
 if TYPE_CHECKING:
     from netmodel.api import (
         collective,
+        cost,
         explain,
+        goodput,
         load_cluster,
         load_model,
         mixed,
@@ -27,8 +29,10 @@ if TYPE_CHECKING:
     )
     from netmodel.errors import InputError, InputErrors, ModelError, NetmodelError
     from netmodel.plots import (
+        cost_figure,
         explain_figure,
         fabric_figure,
+        goodput_figure,
         plot_efficiency,
         plot_memory,
         plot_time_per_token,
@@ -41,7 +45,9 @@ if TYPE_CHECKING:
 _HOMES = {
     "api": (
         "collective",
+        "cost",
         "explain",
+        "goodput",
         "load_cluster",
         "load_model",
         "mixed",
@@ -51,8 +57,10 @@ _HOMES = {
     ),
     "errors": ("InputError", "InputErrors", "ModelError", "NetmodelError"),
     "plots": (
+        "cost_figure",
         "explain_figure",
         "fabric_figure",
+        "goodput_figure",
         "plot_efficiency",
         "plot_memory",
         "plot_time_per_token",
@@ -72,9 +80,13 @@ __all__ = [
     "Strategy",
     "__version__",
     "collective",
+    "cost",
+    "cost_figure",
     "explain",
     "explain_figure",
     "fabric_figure",
+    "goodput",
+    "goodput_figure",
     "load_cluster",
     "load_model",
     "mixed",

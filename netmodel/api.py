@@ -5,7 +5,7 @@ Names of clusters, models and strategies are accepted wherever the objects are.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
@@ -18,8 +18,11 @@ if TYPE_CHECKING:
     import networkx as nx
 
     from netmodel.studies.collectives_sweep import Sweep
+    from netmodel.studies.cost import Cost
     from netmodel.studies.explain import Explanation
+    from netmodel.studies.goodput import Goodput
     from netmodel.studies.mixed import Mixed
+    from netmodel.studies.run import Run
     from netmodel.studies.scale import Scaling
     from netmodel.studies.search import Search
     from netmodel.topology import Cluster
@@ -248,3 +251,131 @@ def collective(
         placement=placement,
         seed=seed,
     )
+
+
+def cost(
+    cluster: ClusterLike,
+    gpus: int | None = None,
+    *,
+    model: ModelLike | None = None,
+    tokens: float | None = None,
+    strategy: Strategy | str | None = None,
+    global_batch: int | None = None,
+    seq_len: int | None = None,
+    prices: str = "published",
+    stated: Mapping[str, float] | None = None,
+    lengths: Mapping[str, float] | None = None,
+    interruptions: bool = False,
+    **terms: Any,
+) -> Cost:
+    """Price a cluster: to buy, to own, to rent, to feed; and a training run on it.
+
+    Parameters
+    ----------
+    gpus : int, optional
+        GPUs in use; the cluster's own size when left out.
+    model, tokens
+        Of a run to so many tokens.
+    strategy, global_batch, seq_len
+        Of that run, as in :func:`step`.
+    prices : str
+        A price list: ``published``, ``isca-table3`` or ``h100-sheet``.
+    stated : mapping of str to float, optional
+        Your own prices by part [USD].
+    lengths : mapping of str to float, optional
+        Of cables by tier [m].
+    interruptions : bool
+        Whether the run loses the time that :func:`goodput` says.
+    **terms
+        Fields of :class:`netmodel.studies.cost.Terms`: ``lifetime`` [s], ``pue``, ``electricity``
+        [USD/J], ``rent`` [USD/s], ``facility``, ``space`` and ``staff`` [USD/s].
+    """
+    from netmodel.studies.cost import Terms
+    from netmodel.studies.cost import cost as price
+    from netmodel.studies.goodput import goodput as leave
+    from netmodel.studies.price_list import PriceList
+
+    fabric = load_cluster(cluster)
+    size = gpus or fabric.gpus
+    request = Request(strategy=strategy, global_batch=global_batch, seq_len=seq_len)
+    run = _run(model, fabric, size, tokens, request)
+    effective = leave(fabric, size, state=run.state).effective if interruptions and run else 1.0
+    return price(
+        fabric,
+        size,
+        terms=Terms(**terms),
+        prices=PriceList(name=prices, stated=dict(stated or {})),
+        lengths=dict(lengths or {}),
+        run=run,
+        effective=effective,
+    )
+
+
+def goodput(
+    cluster: ClusterLike,
+    gpus: int | None = None,
+    *,
+    model: ModelLike | None = None,
+    tokens: float | None = None,
+    strategy: Strategy | str | None = None,
+    global_batch: int | None = None,
+    seq_len: int | None = None,
+    checkpoint_size: float | None = None,
+    rent: float | None = None,
+    **policy: Any,
+) -> Goodput:
+    """Say what failures, checkpoints and restarts leave of a job's time.
+
+    Parameters
+    ----------
+    gpus : int, optional
+        GPUs in use; the cluster's own size when left out.
+    model, tokens, strategy, global_batch, seq_len
+        Of the run, as in :func:`cost`; with tokens the answer holds days and dollars.
+    checkpoint_size : float, optional
+        Of one checkpoint [B]; weights and optimizer of the model when left out.
+    rent : float, optional
+        Of a GPU [USD/s]; the catalog's range when left out.
+    **policy
+        Fields of :class:`netmodel.studies.goodput.Policy`: ``rates``, ``restart`` and ``repair``
+        [s], ``storage_bandwidth`` [B/s], ``stall`` and ``interval`` [s], ``spares``.
+
+    Raises
+    ------
+    InputError
+        When nothing says how large a checkpoint is.
+    """
+    from netmodel.studies.goodput import Policy
+    from netmodel.studies.goodput import goodput as leave
+    from netmodel.studies.run import state_bytes
+
+    fabric = load_cluster(cluster)
+    size = gpus or fabric.gpus
+    if model is None and checkpoint_size is None:
+        raise InputError(
+            "nothing says how large a checkpoint is",
+            where="goodput",
+            remedy="Give a model or checkpoint_size.",
+        )
+    request = Request(strategy=strategy, global_batch=global_batch, seq_len=seq_len)
+    run = _run(model, fabric, size, tokens, request) if tokens or model is None else None
+    state = checkpoint_size
+    if state is None:
+        assert model is not None
+        state = run.state if run else state_bytes(load_model(model), fabric)
+    return leave(fabric, size, state=state, policy=Policy(**policy), run=run, rent=rent)
+
+
+def _run(
+    model: ModelLike | None, cluster: Cluster, gpus: int, tokens: float | None, request: Request
+) -> Run | None:
+    """Time a training run where a model was named."""
+    from netmodel.studies.run import training_run
+
+    if model is None:
+        if tokens is not None:
+            raise InputError(
+                "tokens of a run without a model", where="model", remedy="Name a model."
+            )
+        return None
+    return training_run(load_model(model), cluster, gpus, tokens, request)

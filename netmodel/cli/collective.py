@@ -126,6 +126,7 @@ def collective(
         },
         rows=rows,
         tables=[table for each in sweeps for table in (_table(each), *_links(each))],
+        notes=list(dict.fromkeys(note for each in sweeps for note in each.notes)),
         figure=figure,
     )
     emit(answer, as_json=as_json, as_csv=as_csv, outputs=outputs)
@@ -166,6 +167,7 @@ def _table(sweep: Sweep) -> Table:
             "protocol",
             "bottleneck",
             "bound (us)",
+            *(("waits for",) if sweep.slowest else ()),
         ),
         rows=[
             (
@@ -177,8 +179,9 @@ def _table(sweep: Sweep) -> Table:
                 protocol,
                 bottleneck,
                 f"{bound * MICRO:,.1f}",
+                *slowest,
             )
-            for size, time, algbw, busbw, algorithm, protocol, bottleneck, bound in zip(
+            for size, time, algbw, busbw, algorithm, protocol, bottleneck, bound, *slowest in zip(
                 sweep.size,
                 sweep.time,
                 sweep.algbw,
@@ -187,6 +190,7 @@ def _table(sweep: Sweep) -> Table:
                 sweep.protocol,
                 sweep.bottleneck,
                 sweep.lower_bound,
+                *((sweep.slowest,) if sweep.slowest else ()),
                 strict=True,
             )
         ],

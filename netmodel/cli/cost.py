@@ -174,7 +174,7 @@ def cost(
 def _lengths(stated: Sequence[tuple[str, float]]) -> dict[str, float]:
     """Refuse tiers that no cable is bought for."""
     from netmodel.errors import unknown_name
-    from netmodel.studies.bill import FABRIC_TIERS
+    from netmodel.studies.groups import FABRIC_TIERS
 
     for tier, _ in stated:
         if tier not in FABRIC_TIERS:
@@ -212,7 +212,7 @@ def _tables(found: Cost) -> list[Table]:
         ),
         ("owning, a year", words(found.per_year, format_money)),
         ("owning, a GPU-hour", words(found.per_gpu_hour, _cents)),
-        ("renting, a GPU-hour", words(_hourly(found), _cents)),
+        ("renting, a GPU-hour", words(_hour(found.figure("rent")), _cents)),
     ]
     bill = [
         (
@@ -228,7 +228,26 @@ def _tables(found: Cost) -> list[Table]:
     columns = ("item", "medium", "count", "price each", "sum", "price from")
     title = f"{found.cluster}, {found.gpus:,} GPUs: typical (low to high)"
     tables = [Table(title=title, columns=("", ""), rows=rows), Table(columns=columns, rows=bill)]
+    if len(made.hosts) > 1:
+        tables.insert(1, _kinds(found))
     return [*tables, _run_table(found)] if found.of_run else tables
+
+
+def _kinds(found: Cost) -> Table:
+    """What the hosts of each kind cost, draw and rent for."""
+    rows = [
+        (
+            line.item,
+            format_count(line.count),
+            f"{line.gpus:,} {line.accelerator}",
+            words(line.sum, format_money),
+            words(line.load * line.count if line.load else None, format_power),
+            words(_hour(found.rents[line.accelerator]), _cents),
+        )
+        for line in found.bill.hosts
+    ]
+    columns = ("hosts", "count", "GPUs", "purchase", "power at work", "renting, a GPU-hour")
+    return Table(title="by kind of host", columns=columns, rows=rows)
 
 
 def _open(total: Range | None, known: float) -> str:
@@ -238,8 +257,8 @@ def _open(total: Range | None, known: float) -> str:
     return f"{format_money(known)} for the parts with a published price"
 
 
-def _hourly(found: Cost) -> Range | None:
-    rent = found.figure("rent")
+def _hour(rent: Range | None) -> Range | None:
+    """Turn a rent by the second into one by the hour."""
     return rent * 3600.0 if rent else None
 
 

@@ -201,7 +201,11 @@ def _parts(point: Goodput) -> Table:
 def _causes(point: Goodput) -> Table:
     """Interruptions by cause."""
     rows = [
-        (cause.what, f"{cause.components:,.0f} {cause.per}s", f"{cause.rate * DAY:.3g}")
+        (
+            cause.what,
+            " ".join([f"{cause.components:,.0f}", *filter(None, [cause.of]), f"{cause.per}s"]),
+            f"{cause.rate * DAY:.3g}",
+        )
         for cause in point.causes
     ]
     return Table(title="interruptions", columns=("cause", "of", "a day"), rows=rows)

@@ -53,11 +53,13 @@ def _clusters() -> tuple[Sequence[str], list[Any]]:
     rows = []
     for name in topology.cluster_names():
         cluster = topology.load_cluster(name)
-        accelerator = cluster.accelerator.name
+        accelerators = cluster.accelerators()
+        accelerator = " and ".join(accelerators)
         data = {
             "name": name,
             "gpus": cluster.gpus,
             "accelerator": accelerator,
+            "accelerators": list(accelerators),
             "description": cluster.description,
         }
         rows.append((data, (name, f"{cluster.gpus:,}", accelerator, cluster.description)))

@@ -15,6 +15,7 @@ from netmodel.units import format_bandwidth, format_money, format_power
 
 if TYPE_CHECKING:
     from netmodel.graph import Wiring
+    from netmodel.studies.bill import Bill
     from netmodel.topology import Cluster
 
 ROW_KINDS = ("accelerators", "links", "switches", "nics", "nodes", "prices")
@@ -117,6 +118,7 @@ def _cluster(name: str, gpus: int | None, overrides: Sequence[str]) -> Answer:
         "cost_usd": cost.total,
         "network_cost_usd": cost.network,
         "power_W": cost.power,
+        "accelerators": cost.gpus_held,
         "bill": [line.to_dict() for line in cost.lines],
         "sources": list(cluster.sources),
     }
@@ -129,14 +131,14 @@ def _cluster(name: str, gpus: int | None, overrides: Sequence[str]) -> Answer:
     )
 
 
-def _cluster_tables(cluster: Cluster, facts: dict[str, Any], cost: Any) -> list[Table]:
+def _cluster_tables(cluster: Cluster, facts: dict[str, Any], cost: Bill) -> list[Table]:
     """Counts by layer, and the bill."""
     from netmodel.plots.layers import NAMES
 
     over = facts["oversubscription"]
     rows = [
         ("hosts", f"{facts['nodes']:,}"),
-        ("GPUs", f"{facts['gpus']:,} {' and '.join(cluster.accelerators(facts['gpus']))}"),
+        ("GPUs", _gpus(cost)),
         *((NAMES[kind][1], f"{count:,}") for kind, count in facts["switches"].items()),
         *((f"{tier} cables", f"{count:,}") for tier, count in facts["cables"].items()),
         ("bisection bandwidth", format_bandwidth(facts["bisection_bandwidth_Bps"])),
@@ -158,6 +160,12 @@ def _cluster_tables(cluster: Cluster, facts: dict[str, Any], cost: Any) -> list[
     title = f"{cluster.name}: {cluster.description}"
     columns = ("item", "count", "price each", "power each", "price from")
     return [Table(title=title, columns=("", ""), rows=rows), Table(columns=columns, rows=bill)]
+
+
+def _gpus(cost: Bill) -> str:
+    """Write how many GPUs there are, of which kinds."""
+    each = [f"{count:,} {name}" for name, count in cost.gpus_held.items()]
+    return each[0] if len(each) == 1 else f"{sum(cost.gpus_held.values()):,}: {', '.join(each)}"
 
 
 def _known(total: float | None, known: float, write: Callable[[float], str]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from netmodel.studies.amounts import Range
     from netmodel.studies.whatif import WhatIf
+    from netmodel.studies.whatif_purchase import Difference, Purchase
     from netmodel.studies.whatif_rank import Ranking
 
 SHOWN = 12
@@ -210,6 +211,8 @@ def _answer(found: WhatIf) -> Answer:
                 rows=[(money(found.lost), *_price(found))],
             )
         )
+    if found.purchase:
+        tables.append(_purchase(found.purchase))
     if found.mending:
         tables.append(
             Table(
@@ -235,10 +238,62 @@ def _answer(found: WhatIf) -> Answer:
                 "slowdown": found.slowdown,
             },
             *({"name": row.pop("collective"), **row} for row in _dicts(found)),
+            *(_bought(found.purchase) if found.purchase else ()),
         ],
         tables=tables,
+        notes=found.purchase.notes if found.purchase else (),
         figure=lambda: _figure(found),
     )
+
+
+def _purchase(found: Purchase) -> Table:
+    """What other parts cost and draw, and what a saved second costs."""
+    from netmodel.units import format_money, format_power
+
+    def written(value: Range | Difference | None, write: Callable[[float], str]) -> str:
+        return value.words(write) if value else "-"
+
+    rows = [
+        (
+            "purchase",
+            written(found.before.purchase, format_money),
+            written(found.after.purchase, format_money),
+            written(found.difference, format_money),
+        ),
+        (
+            "power at work",
+            written(found.before.load, format_power),
+            written(found.after.load, format_power),
+            written(found.power, format_power),
+        ),
+        ("a second of step time saved", "", "", written(found.per_second_saved, format_money)),
+    ]
+    title = "new parts, nothing sold: typical (low to high)"
+    return Table(title=title, columns=("", "before", "after", "difference"), rows=rows)
+
+
+def _bought(found: Purchase) -> list[dict[str, Any]]:
+    """CSV rows of what other parts cost and draw."""
+    data = found.to_dict()
+    asked = (
+        ("purchase", "before_usd", "after_usd", "difference_usd"),
+        ("power", "power_before_W", "power_after_W", "power_difference_W"),
+        ("step time saved", "", "", "usd_per_s_of_step_saved"),
+    )
+    rows = []
+    for name, *keys in asked:
+        unit = keys[-1].rpartition("_")[2] if name != "step time saved" else "usd_per_s"
+        rows.append(
+            {
+                "name": name,
+                **{
+                    f"{when}_{end}_{unit}": value
+                    for when, at in zip(("before", "after", "difference"), keys, strict=True)
+                    for end, value in (data.get(at) or {}).items()
+                },
+            }
+        )
+    return rows
 
 
 def _dicts(found: WhatIf) -> list[dict[str, Any]]:

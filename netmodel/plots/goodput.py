@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from textwrap import fill
 from typing import TYPE_CHECKING
 
 from netmodel.plots.style import (
@@ -70,7 +71,7 @@ def goodput_figure(found: Goodput) -> Figure:
         f"{format_time(found.interval)}, {format_time(found.down)} from one to work again",
         step=0.06,
     )
-    sources = "; ".join(found.notes[: 1 + len(found.sources)])
+    sources = "; ".join(found.notes[: len(found.rates) + len(found.sources)])
     caption(
         figure,
         f"Other sizes: same design, checkpoint and storage. {sources[0].upper()}{sources[1:]}.",
@@ -114,14 +115,15 @@ def plot_shares(found: Goodput, ax: Axes | None = None) -> Axes:
         color=INK,
         zorder=5,
     )
-    published = found.rates.effective
-    size = found.rates.gpus
-    if published is not None and sizes[0] <= size <= sizes[-1]:
+    rates = found.rates[0]
+    published, size = rates.effective, rates.gpus
+    alone = len(found.rates) == 1
+    if alone and published is not None and sizes[0] <= size <= sizes[-1]:
         ax.plot(
             size, 100 * published, marker="D", ms=7, mfc="white", mec=VERMILION, mew=1.8, zorder=6
         )
         ax.annotate(
-            f"published for {found.rates.name}:\n{found.rates.bound} {format_percent(published)}",
+            f"published for {rates.name}:\n{rates.bound} {format_percent(published)}",
             (size, 100 * published),
             xytext=(-6, -42),
             textcoords="offset points",
@@ -170,7 +172,8 @@ def plot_causes(found: Goodput, ax: Axes | None = None) -> Axes:
             fontsize=7.5,
             color=INK,
         )
-    ax.set_yticks(range(len(causes)), [cause.what for cause in causes], fontsize=7.5)
+    words = [f"{cause.what} ({cause.of})" if cause.of else cause.what for cause in causes]
+    ax.set_yticks(range(len(causes)), [fill(each, 44) for each in words], fontsize=7.5)
     ax.tick_params(axis="y", length=0)
     ax.set_ylim(len(causes) - max(ROWS, len(causes)) - 0.6, len(causes) - 0.4)
     ax.set_xlim(0, 1.2 * causes[-1].rate * DAY)

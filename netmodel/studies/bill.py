@@ -6,7 +6,7 @@ A part without a published price or power leaves the sum open (None): nothing is
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -17,13 +17,11 @@ from netmodel.catalog.cabling import medium, usual_length
 from netmodel.catalog.table import aliases, key
 from netmodel.graph import SWITCH_KINDS, Wiring
 from netmodel.studies.amounts import Range, exactly, priced, total
+from netmodel.studies.groups import FABRIC_TIERS, Group, groups, values
 from netmodel.studies.price_list import PriceList, Quote
 
 if TYPE_CHECKING:
     from netmodel.topology import Cluster
-
-FABRIC_TIERS = ("host-leaf", "local", "leaf-spine", "spine-core", "global")
-"""Tiers whose cables are bought with the network; those inside a host come with it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +45,11 @@ class Line:
         Who published what it draws at work.
     row, source, date : str
         Of the price: catalog row, who published it, month. Empty without one.
+    counted : bool
+        Whether the price list adds it up.
+    accelerator : str
+    gpus : int
+        Of a host: its GPUs, and how many all of these hosts hold.
     tier, medium : str
         Of a cable.
     length : float or None
@@ -66,6 +69,8 @@ class Line:
     source: str = ""
     date: str = ""
     counted: bool = True
+    accelerator: str = ""
+    gpus: int = 0
     tier: str = ""
     medium: str = ""
     length: float | None = None
@@ -118,21 +123,31 @@ class Bill:
         What is bought.
     inside : mapping of str to int
         What comes with the hosts: accelerators, NICs, NVSwitch chips, by catalog name.
-    gpu_price : Quote
-        Of one accelerator alone, for the share of the GPUs' price.
-    gpus : int
-        Accelerators.
+    gpus_purchase : Range or None
+        Price of the accelerators alone [USD]; None where one of their prices is missing.
     """
 
     lines: tuple[Line, ...]
     inside: Mapping[str, int] = field(default_factory=dict)
-    gpu_price: Quote = field(default_factory=Quote)
-    gpus: int = 0
+    gpus_purchase: Range | None = None
 
     @property
     def counted(self) -> tuple[Line, ...]:
         """Lines that the price list adds up."""
         return tuple(line for line in self.lines if line.counted)
+
+    @property
+    def hosts(self) -> tuple[Line, ...]:
+        """Hosts, a line each kind."""
+        return tuple(line for line in self.lines if line.kind == "host")
+
+    @property
+    def gpus_held(self) -> dict[str, int]:
+        """GPUs by accelerator."""
+        held: Counter[str] = Counter()
+        for line in self.hosts:
+            held[line.accelerator] += line.gpus
+        return dict(held)
 
     @property
     def purchase(self) -> Range | None:
@@ -159,8 +174,8 @@ class Bill:
     @property
     def network_over_gpus(self) -> Range | None:
         """Network over the price of the GPUs alone."""
-        network, each = self.network_purchase, self.gpu_price.price
-        return network / (each * self.gpus) if network and each else None
+        network, gpus = self.network_purchase, self.gpus_purchase
+        return network / gpus if network and gpus else None
 
     @property
     def total(self) -> float | None:
@@ -237,22 +252,15 @@ def bill(
         Length of a cable by tier [m]; usual ones where left out.
     """
     prices = prices or PriceList()
+    kinds = groups(cluster, wiring)
     lines = [
-        *_hosts(cluster, wiring, prices),
+        *(_host(group, prices) for group in kinds),
         *_switches(wiring, prices),
         *_cables(wiring, prices, lengths or {}),
     ]
-    return Bill(
-        tuple(lines),
-        _inside(wiring),
-        prices.quote([accelerator_of(cluster)]),
-        len(wiring.gpus),
-    )
-
-
-def accelerator_of(cluster: Cluster) -> str:
-    """Name of the accelerator; of all of them, which no price row has, in a mixed cluster."""
-    return " + ".join(dict.fromkeys(host.accelerator for host in cluster.hosts))
+    each = [(prices.quote([group.accelerator]).price, group.gpus) for group in kinds]
+    gpus = total(price * count if price else None for price, count in each)
+    return Bill(tuple(lines), _inside(wiring), gpus)
 
 
 def tally(counts: Mapping[str, int]) -> Bill:
@@ -292,51 +300,44 @@ def _line(quote: Quote, **fields: Any) -> Line:
     )
 
 
-def _hosts(cluster: Cluster, wiring: Wiring, prices: PriceList) -> Iterable[Line]:
-    """Hosts by kind, counted from the GPUs that the graph holds."""
-    node = wiring.attribute("node", -1.0)
-    counts: Counter[str] = Counter()
-    for start, block in zip(wiring.starts, wiring.blocks, strict=False):
-        if block.kind == "gpu":
-            name = str(block.attributes.get("accelerator", ""))
-            counts[name] += len(np.unique(node[start : start + block.size]))
-    for host in cluster.hosts:
-        count = counts.pop(host.accelerator, 0)
-        if not count:
-            continue
-        rated, load, source = _power(host.name)
-        yield _line(
-            prices.quote([host.name, "any-host"]),
-            item=f"{host.name} host",
-            part=host.name,
-            kind="host",
-            count=count,
-            power=rated,
-            load=load,
-            load_source=source,
-            idle=_idle(host.accelerator, host.gpus, rated),
-        )
+def _host(group: Group, prices: PriceList) -> Line:
+    """Hosts of one kind; those of another catalog row at the price and power of that row."""
+    rated, load, source = _power(group.rows)
+    return _line(
+        prices.quote([*group.rows, *([] if group.rows else [group.host]), "any-host"]),
+        item=group.item,
+        part=group.host or group.accelerator,
+        kind="host",
+        count=group.hosts,
+        accelerator=group.accelerator,
+        gpus=group.gpus,
+        power=rated,
+        load=load,
+        load_source=source,
+        idle=_idle(group.accelerator, group.gpus_per_host, rated),
+    )
 
 
-def _power(name: str) -> tuple[float | None, Range | None, str]:
+def _power(rows: Sequence[str]) -> tuple[float | None, Range | None, str]:
     """Power of a host, rated and at work [W]: its own row, else as rated; and who published it."""
     rated, source = None, ""
-    if key(name) in aliases("nodes"):
+    for name in rows:
         node = catalog.node(name)
-        rated = node.power
-        source = node.facts["power"].source if rated is not None else ""
-    if key(f"power-{name}") in aliases("prices"):
-        row = catalog.price(f"power-{name}")
-        return rated, priced(row), f"{row.name}: {row.source} ({row.date})"
+        if rated is None and node.power is not None:
+            rated, source = node.power, node.facts["power"].source
+        if key(f"power-{name}") in aliases("prices"):
+            row = catalog.price(f"power-{name}")
+            return rated, priced(row), f"{row.name}: {row.source} ({row.date})"
     return rated, exactly(rated) if rated is not None else None, source
 
 
 def _idle(accelerator: str, gpus: int, rated: float | None) -> float | None:
     """Power of a host without work, at most [W]: idle accelerators, all else as rated."""
-    full, name = catalog.accelerator(accelerator).power, f"idle-gpu-{accelerator}"
-    if rated is None or full is None or key(name) not in aliases("prices"):
+    name = f"idle-gpu-{accelerator}"
+    if rated is None or key(name) not in aliases("prices"):
         return None
-    return rated - gpus * (full - catalog.price(name).typical)
+    full = catalog.accelerator(accelerator).power
+    return None if full is None else rated - gpus * (full - catalog.price(name).typical)
 
 
 def _switches(wiring: Wiring, prices: PriceList) -> Iterable[Line]:
@@ -344,7 +345,7 @@ def _switches(wiring: Wiring, prices: PriceList) -> Iterable[Line]:
     counts: Counter[str] = Counter()
     for block in wiring.blocks:
         if block.kind in SWITCH_KINDS:
-            counts[str(block.attributes.get("model", block.kind))] += block.size
+            counts.update(name or block.kind for name in values(block, "model"))
     for name, count in counts.items():
         power = catalog.switch(name).power if key(name) in aliases("switches") else None
         yield _line(
@@ -394,7 +395,7 @@ def _inside(wiring: Wiring) -> dict[str, int]:
     """Count what comes with the hosts, by catalog name."""
     counts: Counter[str] = Counter()
     for block in wiring.blocks:
-        name = block.attributes.get("accelerator") or block.attributes.get("model")
-        if block.kind in ("gpu", "nic", "nvswitch") and isinstance(name, str):
-            counts[name] += block.size
+        if block.kind in ("gpu", "nic", "nvswitch"):
+            word = "accelerator" if block.kind == "gpu" else "model"
+            counts.update(name for name in values(block, word) if name)
     return dict(counts)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,6 +26,11 @@ TOP_K, EXPERTS, HIDDEN = 8, 256, 7168
 """Shape of dispatch and combine: that of DeepSeek-V3."""
 
 FloatArray = npt.NDArray[np.float64]
+
+MIXED = (
+    "several kinds of GPU: each is timed as if all members were of it, on its own links and by its "
+    "own library; they wait for the slowest, size by size"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +64,8 @@ class Sweep:
         What the largest size waits for on the graph, busiest first; none under ``closed``.
     measured : tuple of Measured
         Published points of such a system.
+    slowest : tuple of str
+        Of a group of several kinds of GPU: the one that the others wait for, a size each.
     """
 
     label: str
@@ -74,6 +81,12 @@ class Sweep:
     setting: str
     links: tuple[SharedLink, ...] = ()
     measured: tuple[Measured, ...] = ()
+    slowest: tuple[str, ...] = ()
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was assumed of several kinds of GPU."""
+        return (MIXED,) if self.slowest else ()
 
     @property
     def algbw(self) -> FloatArray:
@@ -100,17 +113,20 @@ class Sweep:
                 "protocol": protocol,
                 "bottleneck": bottleneck,
                 "lower_bound_s": bound,
+                **({"slowest": self.slowest[at]} if self.slowest else {}),
             }
-            for size, time, algbw, busbw, algorithm, protocol, bottleneck, bound in zip(
-                self.size.tolist(),
-                self.time.tolist(),
-                self.algbw.tolist(),
-                self.busbw.tolist(),
-                self.algorithm,
-                self.protocol,
-                self.bottleneck,
-                self.lower_bound.tolist(),
-                strict=True,
+            for at, (size, time, algbw, busbw, algorithm, protocol, bottleneck, bound) in enumerate(
+                zip(
+                    self.size.tolist(),
+                    self.time.tolist(),
+                    self.algbw.tolist(),
+                    self.busbw.tolist(),
+                    self.algorithm,
+                    self.protocol,
+                    self.bottleneck,
+                    self.lower_bound.tolist(),
+                    strict=True,
+                )
             )
         ]
 
@@ -162,6 +178,12 @@ def sweep(
         raise InputError(
             f"{ranks} GPU has nobody to exchange with", where="--gpus", remedy="Use 2 or more."
         )
+    kinds = cluster.groups(ranks) if hasattr(cluster, "groups") else ()
+    if len(kinds) > 1:
+        asked: dict[str, Any] = {"routing": routing, "placement": placement, "seed": seed}
+        asked |= {"algorithm": algorithm, "protocol": protocol, "fidelity": fidelity}
+        pure = [cluster.only(host) for host, _ in kinds]
+        return _slowest(cluster, [sweep(kind, each, sizes, gpus=ranks, **asked) for each in pure])
     fabric = tiers(cluster.wiring(ranks))
     size = np.asarray(sizes, float)
     outer = fabric.links[-1] if len(fabric.links) > 1 else None
@@ -220,6 +242,38 @@ def sweep(
         links=() if on_graph is None else on_graph.links(),
         measured=published(kind, cluster, ranks, algorithm) if with_measured else (),
     )
+
+
+def _slowest(cluster: Cluster, each: Sequence[Sweep]) -> Sweep:
+    """Join the sweeps of all kinds in a group: at every size that of the slowest.
+
+    The links of a pure cluster carry names that the mixed one has not, so none are named.
+    """
+    which = np.argmax([one.time for one in each], axis=0)
+    last = each[int(which[-1])]
+    names = cluster.accelerators(last.ranks)
+
+    def words(field: str) -> tuple[str, ...]:
+        return tuple(getattr(each[kind], field)[at] for at, kind in enumerate(which))
+
+    return replace(
+        last,
+        time=np.max([one.time for one in each], axis=0),
+        lower_bound=np.max([one.lower_bound for one in each], axis=0),
+        algorithm=words("algorithm"),
+        protocol=words("protocol"),
+        bottleneck=words("bottleneck"),
+        setting=f"{last.ranks:,} GPUs, {' and '.join(names)}",
+        links=(),
+        slowest=tuple(_kind(cluster, last.ranks)[kind] for kind in which),
+    )
+
+
+def _kind(cluster: Cluster, ranks: int) -> tuple[str, ...]:
+    """Name each kind by its GPU, or by its host where the GPUs are alike."""
+    hosts = [cluster.hosts[kind] for kind, _ in cluster.groups(ranks)]
+    names = tuple(host.accelerator for host in hosts)
+    return names if len(set(names)) == len(names) else tuple(host.name for host in hosts)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,9 @@ from netmodel.errors import InputError, ModelError, NetmodelError
 from netmodel.graph import SWITCH_KINDS, TIERS, Wiring
 from netmodel.network.bisection import bisection_bandwidth
 from netmodel.studies.amounts import Range, exactly
-from netmodel.studies.bill import FABRIC_TIERS, bill
+from netmodel.studies.bill import bill
 from netmodel.studies.cost import Cost, Terms, cost
+from netmodel.studies.groups import FABRIC_TIERS
 from netmodel.studies.layouts import Choice, Request, choose, layout_text
 from netmodel.studies.price_list import PriceList
 from netmodel.studies.whatif_rank import Ranking, rank_faults

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -9,9 +10,10 @@ from netmodel import catalog
 from netmodel.catalog.table import aliases, key
 from netmodel.errors import InputError
 from netmodel.studies.amounts import Range, exactly, priced, total
-from netmodel.studies.bill import Bill, accelerator_of, bill
+from netmodel.studies.bill import Bill, Line, bill
 from netmodel.studies.price_list import PriceList
 from netmodel.studies.run import Run
+from netmodel.units import format_money, format_power
 
 if TYPE_CHECKING:
     from netmodel.topology import Cluster
@@ -99,6 +101,8 @@ class Cost:
         GPU-hours, energy and dollars of the run.
     time : float or None
         Of the run, interruptions included where they were asked for [s].
+    rents : mapping of str to Range or None
+        Of one GPU by accelerator [USD/s].
     """
 
     cluster: str
@@ -110,7 +114,7 @@ class Cost:
     run: Run | None = None
     of_run: tuple[Figure, ...] = ()
     time: float | None = None
-    remarks: tuple[str, ...] = field(default=())
+    rents: Mapping[str, Range | None] = field(default_factory=dict)
 
     @property
     def per_year(self) -> Range | None:
@@ -126,7 +130,28 @@ class Cost:
     def notes(self) -> tuple[str, ...]:
         """What is missing, and what was assumed."""
         run = self.run.notes if self.run else ()
-        return (*self.remarks, *self.bill.notes, *self.bill.power_notes, *run)
+        return (*self.bill.notes, *self.bill.power_notes, *run)
+
+    def __str__(self) -> str:
+        """Print what it costs in a few lines."""
+        rent = self.figure("rent")
+        rows = {
+            "purchase": (self.bill.purchase, format_money),
+            "network": (self.bill.network_purchase, format_money),
+            "power at work": (self.figure("load"), format_power),
+            "owning, a year": (self.per_year, format_money),
+            "renting, a year": (rent * (YEAR * self.gpus) if rent else None, format_money),
+        }
+        for name, words in (("rent", "the run, rented"), ("owning", "the run, owned")):
+            if self.of_run:
+                value = next(each.value for each in self.of_run if each.name == name)
+                rows[words] = value, format_money
+        lines = [f"{self.cluster}, {self.gpus:,} GPUs: typical (low to high)"]
+        lines += [
+            f"  {name:<17}{value.words(write) if value else 'not known'}"
+            for name, (value, write) in rows.items()
+        ]
+        return "\n".join(lines)
 
     def figure(self, name: str) -> Range | None:
         """Value of a figure by name."""
@@ -148,6 +173,7 @@ class Cost:
             "network_share_of_node_and_network": _plain(made.network_share),
             "network_share_of_gpu_price": _plain(made.network_over_gpus),
             "bill": [line.to_dict() for line in made.lines],
+            "groups": [_group(line, self.rents) for line in made.hosts],
             "inside_hosts": dict(made.inside),
             "terms": _dicts(self.terms),
             "power": _dicts(self.power),
@@ -163,6 +189,20 @@ class Cost:
 
 def _plain(value: Range | None) -> dict[str, float] | None:
     return value.to_dict() if value else None
+
+
+def _group(line: Line, rents: Mapping[str, Range | None]) -> dict[str, Any]:
+    """Hosts of one kind: what they cost, draw and rent for."""
+    rent = rents.get(line.accelerator)
+    return {
+        "host": line.part,
+        "accelerator": line.accelerator,
+        "hosts": line.count,
+        "gpus": line.gpus,
+        "purchase_usd": _plain(line.sum),
+        "load_W": _plain(line.load * line.count if line.load else None),
+        "rent_usd_per_gpu_hour": _plain(rent * HOUR if rent else None),
+    }
 
 
 def _over(value: Range | None, count: int) -> Range | None:
@@ -206,7 +246,9 @@ def cost(
     """
     terms = terms or Terms()
     made = bill(cluster, cluster.wiring(gpus), prices, lengths)
-    stated = _terms(terms, accelerator_of(cluster))
+    held = made.gpus_held
+    stated = _terms(terms, held)
+    rents = {name: rent_of({name: 1}, terms.rent)[0] for name in held}
     known = {figure.name: figure.value for figure in stated}
     lifetime, pue = known["lifetime"], known["pue"]
     assert lifetime is not None
@@ -230,6 +272,7 @@ def cost(
             yearly=yearly,
             power=power,
             run=run,
+            rents=rents,
         )
     time = run.seconds / effective
     owning = total(figure.value for figure in yearly)
@@ -243,6 +286,7 @@ def cost(
         run=run,
         of_run=_of_run(terms, gpus, time, known["rent"], load, site, owning),
         time=time,
+        rents=rents,
     )
 
 
@@ -261,17 +305,26 @@ def _stated(value: float | None, row: str) -> tuple[Range | None, str]:
     return None, f"no published row {row}"
 
 
-def rent_of(accelerator: str, stated: float | None = None) -> tuple[Range | None, str]:
-    """Return the rent of one accelerator [USD/s], as stated or from the catalog, and its source."""
-    return _stated(stated, f"gpu-hour-{accelerator}")
+def rent_of(held: Mapping[str, float], stated: float | None = None) -> tuple[Range | None, str]:
+    """Return the rent of one GPU [USD/s], as stated or from the catalog, and its source.
+
+    Parameters
+    ----------
+    held : mapping of str to float
+        GPUs by accelerator; of several kinds the mean over all GPUs.
+    """
+    found = {name: _stated(stated, f"gpu-hour-{name}") for name in held}
+    whole = sum(held.values())
+    mean = total(rent * (held[name] / whole) if rent else None for name, (rent, _) in found.items())
+    return mean, "; ".join(dict.fromkeys(source for _, source in found.values()))
 
 
-def _terms(terms: Terms, accelerator: str) -> tuple[Figure, ...]:
+def _terms(terms: Terms, held: Mapping[str, int]) -> tuple[Figure, ...]:
     """Lifetime, PUE, rent and energy price, each with its source."""
     found = {
         ("lifetime", "s"): _stated(terms.lifetime, "lifetime"),
         ("pue", ""): _stated(terms.pue, "pue"),
-        ("rent", "usd_per_s"): rent_of(accelerator, terms.rent),
+        ("rent", "usd_per_s"): rent_of(held, terms.rent),
     }
     if terms.electricity is not None:
         found["electricity", "usd_per_J"] = exactly(terms.electricity), "as stated"

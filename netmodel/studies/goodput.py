@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from netmodel.catalog.failures import Campaign, Recovery, campaign, recovery, usual_campaign
+from netmodel.catalog.failures import Campaign, Recovery, recovery
 from netmodel.errors import InputError
-from netmodel.network.metrics import host_count
 from netmodel.studies.amounts import Range
-from netmodel.studies.bill import FABRIC_TIERS, accelerator_of
 from netmodel.studies.checkpoints import best_interval, effective_share, young_interval
+from netmodel.studies.groups import census, components
+from netmodel.studies.interruptions import SHARED, Interruption, observed
 from netmodel.studies.run import Run
 from netmodel.studies.spares import enough_spares, poisson_quantile, wait_for_repair
+from netmodel.units import format_money, format_percent, format_time
 
 if TYPE_CHECKING:
-    from netmodel.graph import Wiring
     from netmodel.topology import Cluster
 
 DAY = 86400.0
@@ -65,30 +65,6 @@ class Policy:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Interruption:
-    """One cause on this cluster.
-
-    Attributes
-    ----------
-    what, per : str
-        Cause; what it is counted per.
-    components : float
-        How many of those the job has.
-    rate : float
-        Of the job [1/s].
-    takes_host_out : bool
-    source : str
-    """
-
-    what: str
-    per: str
-    components: float
-    rate: float
-    takes_host_out: bool
-    source: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Goodput:
     """What interruptions leave of one size.
 
@@ -96,8 +72,9 @@ class Goodput:
     ----------
     cluster : str
     gpus, nodes : int
-    rates : Campaign
-        The published observation that the rates come from.
+    rates : tuple of Campaign
+        The published observations that the rates come from, one for each kind of GPU that has its
+        own.
     causes : tuple of Interruption
     planned : float
         Planned interruptions a second [1/s].
@@ -124,7 +101,7 @@ class Goodput:
     cluster: str
     gpus: int
     nodes: int
-    rates: Campaign
+    rates: tuple[Campaign, ...]
     causes: tuple[Interruption, ...]
     planned: float
     state: float
@@ -219,11 +196,25 @@ class Goodput:
     def notes(self) -> tuple[str, ...]:
         """Where the figures come from."""
         return (
-            f"failure rates: {self.rates.what} ({self.rates.source}, {self.rates.date})",
+            *(f"failure rates: {each.what} ({each.source}, {each.date})" for each in self.rates),
+            *((SHARED,) if len(self.rates) > 1 else ()),
             *(f"{name.replace('_', ' ')}: {source}" for name, source in self.sources.items()),
             *((f"rent: {self.rent_source}",) if self.rent_source and self.run else ()),
             *(self.run.notes if self.run else ()),
         )
+
+    def __str__(self) -> str:
+        """Print what is left in a few lines."""
+        lines = [
+            f"{self.cluster}, {self.gpus:,} GPUs: an interruption every "
+            f"{format_time(self.mean_time)}, a checkpoint every {format_time(self.interval)}",
+            *(f"  {name:<14}{format_percent(share)}" for name, share in self.shares.items()),
+        ]
+        if self.time is not None:
+            lines.append(f"  {'time':<14}{format_time(self.time)}")
+        if self.dollars is not None:
+            lines.append(f"  {'rent':<14}{self.dollars.words(format_money)}")
+        return "\n".join(lines)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON object of ``netmodel goodput``: SI, units in the keys."""
@@ -232,7 +223,7 @@ class Goodput:
             "cluster": self.cluster,
             "gpus": self.gpus,
             "nodes": self.nodes,
-            "rates": self.rates.name,
+            "rates": ", ".join(each.name for each in self.rates),
             "interruptions_per_day": self.rate * DAY,
             "planned_per_day": self.planned * DAY,
             "interruptions_in_54_days": {"mean": mean, "low": low, "high": high},
@@ -249,11 +240,12 @@ class Goodput:
             "spares": self.spares,
             "effective": self.effective,
             "shares": self.shares,
-            "published_effective": self.rates.effective,
+            "published_effective": self.rates[0].effective if len(self.rates) == 1 else None,
             "causes": [
                 {
                     "what": cause.what,
                     "per": cause.per,
+                    "of": cause.of,
                     "components": cause.components,
                     "per_day": cause.rate * DAY,
                     "takes_host_out": cause.takes_host_out,
@@ -296,22 +288,24 @@ def goodput(
         raise InputError(f"a checkpoint of {state:g} B", where="--checkpoint-size")
     policy = policy or Policy()
     wiring = cluster.wiring(gpus)
-    rates = (
-        campaign(policy.rates, where="--rates")
-        if policy.rates
-        else usual_campaign(cluster.accelerator.generation)
-    )
+    published = observed(wiring, policy.rates)
     counts = components(wiring)
     usual = recovery()
-    price, rent_source = rent_of(accelerator_of(cluster), rent)
-    carried = counts["node"] * max(host.nics * host.nic_bandwidth for host in cluster.hosts)
+    price, rent_source = rent_of({name: own["gpu"] for name, own in census(wiring).items()}, rent)
+    carried = sum(
+        float(np.broadcast_to(each.bandwidth, each.a.shape).sum())
+        for each in wiring.cables
+        if each.tier == "host-leaf"
+    )
     found = Goodput(
         cluster=cluster.name,
         gpus=gpus,
-        nodes=counts["node"],
-        rates=rates,
-        causes=_causes(rates, counts),
-        planned=rates.planned * counts["node"],
+        nodes=round(counts["node"]),
+        rates=tuple(each.rates for each in published),
+        causes=tuple(
+            cause for each in published for cause in each.causes(named=len(published) > 1)
+        ),
+        planned=sum(each.planned for each in published),
         state=state,
         bandwidth=min(
             _chosen(policy.storage_bandwidth, usual.storage_bandwidth), carried or math.inf
@@ -342,31 +336,6 @@ def _sources(policy: Policy, usual: Recovery) -> dict[str, str]:
         name: usual.sources[name] if getattr(policy, name) is None else "as stated"
         for name in names
     }
-
-
-def components(wiring: Wiring) -> dict[str, int]:
-    """Count what can fail: GPUs, hosts, cables between hosts and switches."""
-    cables = [group for group in wiring.cables if group.tier in FABRIC_TIERS]
-    return {
-        "gpu": len(wiring.gpus),
-        "node": host_count(wiring),
-        "cable": sum(int(np.broadcast_to(each.cables, each.a.shape).sum()) for each in cables),
-    }
-
-
-def _causes(rates: Campaign, counts: Mapping[str, int]) -> tuple[Interruption, ...]:
-    """Scale every published cause to what this job has of its component."""
-    return tuple(
-        Interruption(
-            what=cause.what,
-            per=cause.per,
-            components=counts[cause.per],
-            rate=cause.rate * counts[cause.per],
-            takes_host_out=cause.takes_host_out,
-            source=cause.source,
-        )
-        for cause in rates.causes
-    )
 
 
 def _settled(found: Goodput, policy: Policy) -> Goodput:

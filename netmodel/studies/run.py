@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from netmodel.errors import InputError
-from netmodel.studies.layouts import Choice, Request, choose, layout_text
-from netmodel.training import step
+from netmodel.studies.layouts import Choice, Request, layout_text
+from netmodel.studies.mixed_choice import time_step
 from netmodel.training.frameworks import Software, software_of
 from netmodel.workload import Model, parameters
 
@@ -101,16 +101,7 @@ def training_run(
     """
     if tokens is not None and not tokens > 0:
         raise InputError(f"{tokens:g} tokens asked for, a run has more than none", where="--tokens")
-    choice = choose(model, cluster, gpus, request or Request())
-    done = step(
-        model,
-        cluster,
-        choice.strategy,
-        gpus=gpus,
-        seq_len=choice.seq_len,
-        software=choice.software,
-        fidelity=fidelity,
-    )
+    choice, done, _ = time_step(model, cluster, gpus, request or Request(), fidelity=fidelity)
     return Run(
         model=model.name,
         gpus=gpus,

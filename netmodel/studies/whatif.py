@@ -23,6 +23,7 @@ from netmodel.studies.job_traffic import (
 from netmodel.studies.layouts import Choice, Request, choose
 from netmodel.studies.price_list import PriceList, Quote
 from netmodel.studies.whatif_mending import AT, Mending, mending
+from netmodel.studies.whatif_purchase import Purchase, purchase
 from netmodel.training.compose import Sum
 from netmodel.training.messages import Message
 from netmodel.training.pieces import Pieces, pieces
@@ -146,6 +147,8 @@ class WhatIf:
         Price of one GPU [USD/s], with row, source and date.
     mending : tuple of Mending
         Empty for what is no fault.
+    purchase : Purchase or None
+        What other parts cost and draw; None where no parts were exchanged.
     """
 
     model: str
@@ -157,6 +160,7 @@ class WhatIf:
     collectives: tuple[Collective, ...]
     rent: Quote
     mending: tuple[Mending, ...] = ()
+    purchase: Purchase | None = None
 
     @property
     def slowdown(self) -> float:
@@ -179,6 +183,7 @@ class WhatIf:
             "lost_per_hour_usd": self.lost.to_dict() if self.lost else None,
             "saved_per_hour_usd": _saved(self),
             "price": price_dict(self.rent),
+            "purchase": self.purchase.to_dict() if self.purchase else None,
             "mending": [each.to_dict() for each in self.mending],
             "before": self.before.to_dict(),
             "after": self.after.to_dict(),
@@ -265,6 +270,7 @@ def whatif(
     first, last = before.sum(), summed(after, slow)
     made = (_step(before, first), _step(after, last))
     times = float(last.step_time / first.step_time)
+    saved = float(first.step_time - last.step_time)
     hurt = (*change.patterns, *change.straggler)
     return WhatIf(
         model=model.name,
@@ -276,6 +282,7 @@ def whatif(
         collectives=_collectives(before, after, loads),
         rent=rent_of(cluster.accelerator.name, rent),
         mending=mending(job, hurt, times, stop) if hurt else (),
+        purchase=purchase(cluster, then, gpus, saved) if change.cluster else None,
     )
 
 

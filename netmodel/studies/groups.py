@@ -1,0 +1,155 @@
+"""Kinds of host in a cluster: what each is, how many there are, and what of theirs can fail."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from netmodel import catalog
+from netmodel.catalog.table import aliases, key
+
+if TYPE_CHECKING:
+    from netmodel.graph import Block, Wiring
+    from netmodel.topology import Cluster
+
+FABRIC_TIERS = ("host-leaf", "local", "leaf-spine", "spine-core", "global")
+"""Tiers whose cables are bought with the network; those inside a host come with it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """All hosts of one kind.
+
+    Attributes
+    ----------
+    host, accelerator : str
+        Catalog rows; ``host`` is empty in a graph that the user made.
+    gpus, hosts, gpus_per_host : int
+    """
+
+    host: str
+    accelerator: str
+    gpus: int
+    hosts: int
+    gpus_per_host: int
+
+    @property
+    def item(self) -> str:
+        """What a bill calls one of them; it says so where the GPUs are not the row's own."""
+        known = key(self.host) in aliases("nodes")
+        other = known and catalog.node(self.host).accelerator != self.accelerator
+        return f"{self.host or self.accelerator} host" + (
+            f" with {self.accelerator}" if other else ""
+        )
+
+    @property
+    def rows(self) -> tuple[str, ...]:
+        """Catalog nodes that stand for one of them, the nearest first.
+
+        Its own row where that has these GPUs, else (after ``--swap-gpu``) those that hold as many
+        of the same accelerator.
+        """
+        if key(self.host) in aliases("nodes"):
+            own = catalog.node(self.host)
+            if (own.accelerator, own.gpus) == (self.accelerator, self.gpus_per_host):
+                return (self.host,)
+        nodes = [catalog.node(name) for name in catalog.names("nodes")]
+        return tuple(
+            node.name
+            for node in nodes
+            if (node.accelerator, node.gpus) == (self.accelerator, self.gpus_per_host)
+        )
+
+
+def groups(cluster: Cluster, wiring: Wiring) -> tuple[Group, ...]:
+    """Return the kinds of host in the order of their GPUs.
+
+    Parameters
+    ----------
+    wiring : Wiring
+        Of the size that is asked for; of a graph that the user made it says everything.
+    """
+    if not hasattr(cluster, "groups"):
+        return tuple(
+            Group(
+                host="",
+                accelerator=name,
+                gpus=round(held["gpu"]),
+                hosts=round(held["node"]),
+                gpus_per_host=round(held["gpu"] / held["node"]),
+            )
+            for name, held in census(wiring).items()
+        )
+    found = []
+    for kind, gpus in cluster.groups(len(wiring.gpus)):
+        host = cluster.hosts[kind]
+        found.append(
+            Group(
+                host=host.name,
+                accelerator=host.accelerator,
+                gpus=gpus,
+                hosts=-(-gpus // host.gpus),
+                gpus_per_host=host.gpus,
+            )
+        )
+    return tuple(found)
+
+
+def components(wiring: Wiring) -> dict[str, float]:
+    """Count what can fail: GPUs, hosts, cables between hosts and switches."""
+    from netmodel.network.metrics import host_count  # what a bill alone does without
+
+    cables = [group for group in wiring.cables if group.tier in FABRIC_TIERS]
+    return {
+        "gpu": len(wiring.gpus),
+        "node": host_count(wiring),
+        "cable": sum(int(np.broadcast_to(each.cables, each.a.shape).sum()) for each in cables),
+    }
+
+
+def census(wiring: Wiring) -> dict[str, dict[str, float]]:
+    """Count what can fail by accelerator, in the order of the GPUs.
+
+    GPUs and hosts are each accelerator's own, and so are the cables of its NICs; the cables between
+    switches serve all, and are shared out by GPUs.
+    """
+    whole, named = components(wiring), accelerators(wiring)
+    kinds, first, held = np.unique(named, return_index=True, return_counts=True)
+    if len(kinds) == 1:
+        return {str(kinds[0]): whole}
+    node = wiring.attribute("node", -1.0)
+    owner = dict(zip(node[wiring.gpus].tolist(), named.tolist(), strict=True))
+    own = dict.fromkeys(kinds.tolist(), 0.0)
+    for group in wiring.cables:
+        if group.tier == "host-leaf":
+            ends = np.maximum(node[group.a], node[group.b])
+            number = np.broadcast_to(group.cables, group.a.shape)
+            for at, count in zip(ends.tolist(), number.tolist(), strict=True):
+                if at in owner:
+                    own[owner[at]] += count
+    between = whole["cable"] - sum(own.values())
+    hosts = {kind: float(list(owner.values()).count(kind)) for kind in kinds.tolist()}
+    counted = sum(hosts.values())
+    return {
+        str(kinds[i]): {
+            "gpu": float(held[i]),
+            "node": hosts[kinds[i]] * whole["node"] / counted,
+            "cable": own[kinds[i]] + between * float(held[i]) / whole["gpu"],
+        }
+        for i in np.argsort(first)
+    }
+
+
+def accelerators(wiring: Wiring) -> npt.NDArray[np.str_]:
+    """Return the accelerator of every GPU, in rank order; empty where the graph names none."""
+    blocks = [block for block in wiring.blocks if block.kind == "gpu"]
+    return np.array([name for block in blocks for name in values(block, "accelerator")])
+
+
+def values(block: Block, attribute: str) -> list[str]:
+    """Return a word that every node of a block carries; empty where it has none."""
+    named = block.attributes.get(attribute, "")
+    return [named] * block.size if isinstance(named, str) else [str(each) for each in named]
