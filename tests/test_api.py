@@ -5,6 +5,7 @@ import sys
 
 import netmodel as nm
 import networkx as nx
+import numpy as np
 import pytest
 
 
@@ -70,6 +71,51 @@ def test_a_search_and_a_curve_are_one_call_each():
     curve = nm.scale("llama-3.1-8b", "dgx-superpod-h100", [8, 16], "tp=2,global_batch=64")
     assert curve.efficiency[0] == 1.0
     assert nm.plot_efficiency(curve).get_ylabel() == "Efficiency (%)"
+
+
+def test_a_price_and_a_goodput_are_one_call_each():
+    priced = nm.cost("dgx-superpod-h100", 512, rent=2 / 3600, facility=True)
+    assert priced.bill.total > priced.bill.network > 0
+    assert priced.figure("rent").typical == 2 / 3600
+    assert nm.cost("dgx-superpod-h100", 512, stated={"DGX-H100": 1e6}).bill.total > 64e6
+    run = nm.cost("deepseek-h800-mpft", 2048, model="deepseek-v3", tokens=1e12)
+    lost = nm.cost("deepseek-h800-mpft", 2048, model="deepseek-v3", tokens=1e12, interruptions=True)
+    left = nm.goodput("deepseek-h800-mpft", 2048, model="deepseek-v3", tokens=1e12)
+    assert lost.time == pytest.approx(run.time / left.effective)
+    assert left.time == pytest.approx(lost.time)
+    alone = nm.goodput("deepseek-h800-mpft", 2048, model="deepseek-v3", spares=1)
+    assert (alone.run, alone.spares, alone.state) == (None, 1, left.state)
+    assert nm.goodput("deepseek-h800-mpft", checkpoint_size=1e12).state == 1e12
+    assert nm.cost_figure(priced).axes
+    assert nm.goodput_figure(left).axes
+
+
+def test_a_graph_is_priced_as_the_cluster_it_came_from():
+    design = nm.load_cluster("hybrid-a100-h100-mi300x")
+    ours, theirs = nm.cost(design, 96), nm.cost(design.graph(96))
+    assert theirs.bill.total == pytest.approx(ours.bill.total)
+    assert theirs.bill.gpus_held == ours.bill.gpus_held
+    mine = nm.goodput(design, 96, checkpoint_size=1e12)
+    assert nm.goodput(design.graph(96), checkpoint_size=1e12).rate == pytest.approx(mine.rate)
+
+
+def test_a_run_without_a_model_is_refused():
+    with pytest.raises(nm.InputError, match="model"):
+        nm.cost("dgx-superpod-h100", 64, tokens=1e12)
+    with pytest.raises(nm.InputError, match="checkpoint"):
+        nm.goodput("dgx-superpod-h100", 64)
+
+
+def test_a_collective_of_several_kinds_waits_for_the_slowest():
+    design = nm.load_cluster("hybrid-a100-h100-mi300x")
+    sizes = [2.0**k for k in range(10, 34, 4)]
+    mix = nm.collective("all_reduce", sizes, design, 96)
+    pure = [nm.collective("all_reduce", sizes, design.only(kind), 96) for kind in range(3)]
+    assert mix.time.tolist() == np.max([each.time for each in pure], axis=0).tolist()
+    assert (mix.time >= mix.lower_bound).all()
+    assert set(mix.slowest) <= set(design.accelerators())
+    assert nm.collective("all_reduce", sizes, design, 24).slowest
+    assert not nm.collective("all_reduce", sizes, design.only(1), 24).slowest
 
 
 def test_overrides_reach_the_graph():

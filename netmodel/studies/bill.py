@@ -304,7 +304,7 @@ def _host(group: Group, prices: PriceList) -> Line:
     """Hosts of one kind; those of another catalog row at the price and power of that row."""
     rated, load, source = _power(group.rows)
     return _line(
-        prices.quote([*group.rows, *([] if group.rows else [group.host]), "any-host"]),
+        prices.quote([*group.names, "any-host"]),
         item=group.item,
         part=group.host or group.accelerator,
         kind="host",

@@ -39,11 +39,22 @@ class Group:
     @property
     def item(self) -> str:
         """What a bill calls one of them; it says so where the GPUs are not the row's own."""
-        known = key(self.host) in aliases("nodes")
-        other = known and catalog.node(self.host).accelerator != self.accelerator
-        return f"{self.host or self.accelerator} host" + (
-            f" with {self.accelerator}" if other else ""
-        )
+        return f"{self.host or self.accelerator} host{self._other}"
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What its price may be called, the most exact first."""
+        return self.rows or (f"{self.host or self.accelerator}{self._other}",)
+
+    @property
+    def _other(self) -> str:
+        """GPUs that are not those of the host's own row."""
+        if key(self.host) not in aliases("nodes"):
+            return ""
+        own = catalog.node(self.host)
+        if own.gpus != self.gpus_per_host:
+            return f" with {self.gpus_per_host} {self.accelerator}"
+        return f" with {self.accelerator}" if own.accelerator != self.accelerator else ""
 
     @property
     def rows(self) -> tuple[str, ...]:

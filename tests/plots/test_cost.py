@@ -14,7 +14,7 @@ def priced():
 
 @pytest.fixture(scope="module")
 def unpriced():
-    return cost(nm.load_cluster("fire-flyer-2"), 800)
+    return cost(nm.load_cluster("frontier"), 800)
 
 
 def texts(ax):

@@ -1,5 +1,7 @@
 """The bill of a fabric is its parts, each with a published price or none."""
 
+import json
+
 import netmodel as nm
 import pytest
 from hypothesis import given, settings
@@ -7,7 +9,9 @@ from hypothesis import strategies as st
 from netmodel import catalog
 from netmodel.errors import InputError
 from netmodel.studies.bill import bill, tally
+from netmodel.studies.cost import cost
 from netmodel.studies.price_list import PriceList
+from netmodel.topology import cluster_names
 
 H100 = ("nodes=DGX-H100",)
 
@@ -142,12 +146,100 @@ def test_every_price_names_its_row_source_and_date(superpod):
         assert "2024-08" in line.source
 
 
+@pytest.mark.parametrize("name", cluster_names())
+def test_every_dollar_of_a_named_cluster_names_its_row_source_and_date(name):
+    """Also what rents, and what draws power: a row, who published it, and the month."""
+    cluster = nm.load_cluster(name)
+    gpus = min(cluster.gpus, 1024)
+    found = cost(cluster, gpus)
+    for line in found.bill.lines:
+        if line.unit is None:
+            assert any(line.item in note for note in found.notes)
+        elif line.row != "included":
+            row = catalog.price(line.row)
+            assert (line.unit.low, line.unit.high) == (row.low, row.high)
+            assert (line.source, line.date) == (f"{row.source} ({row.date})", row.date)
+            assert {row.facts[field].source for field in ("typical", "date", "what")}
+        if line.load is not None:
+            assert line.load_source or line.kind == "switch"
+    for term in found.terms:
+        assert (term.value is None) == term.source.startswith("no published row")
+        assert (
+            term.value is None or catalog.price(term.source.partition(":")[0]).date in term.source
+        )
+    assert found.to_dict()["groups"] == json.loads(json.dumps(found.to_dict()["groups"]))
+
+
+UNPRICED = {
+    *("frontier", "hamming-mesh-2x2", "leonardo"),  # hosts of their own, or Slingshot
+    *("reference-torus", "tpu-v4", "tpu-v5e", "tpu-v5p", "tpu-v6e", "tpu-v7x"),  # rented, not sold
+}
+
+
+def test_all_named_clusters_but_these_have_a_whole_bill():
+    priced = {
+        name for name in cluster_names() if billed(name, min(256, nm.load_cluster(name).gpus)).total
+    }
+    assert set(cluster_names()) - priced == UNPRICED
+
+
+def test_hdr_switches_are_priced_with_their_cables():
+    """arXiv:2408.14158 Table III counts a switch with its cables: these add nothing."""
+    found = billed("selene", 2240)
+    lines = by_item(found)
+    assert lines["leaf-spine InfiniBand-HDR cable"].sum.typical == 0
+    assert found.network == pytest.approx(
+        lines["QM8700 switch"].count * catalog.price("switch-hdr").typical
+    )
+
+
+def test_derived_rows_follow_from_what_they_cite():
+    """Fire-Flyer's host and HDR switch from Table III, a tray from its rack, switches by rate."""
+    unit = catalog.price("node-a100").typical / catalog.price("relative-node-dgx-a100").typical
+    host = catalog.price("relative-node-fire-flyer-2").typical
+    switch = catalog.price("relative-switch-hdr")
+    assert catalog.price("node-fire-flyer-2").typical == pytest.approx(unit * host, rel=1e-4)
+    assert catalog.price("switch-hdr").typical == pytest.approx(unit * switch.typical, rel=1e-4)
+    assert catalog.price("switch-hdr").low == pytest.approx(unit * switch.low, rel=1e-3)
+    assert catalog.price("node-gb200-tray").typical * 18 == pytest.approx(3e6, rel=1e-5)
+    rated = catalog.switch("QM9700")
+    for name, row in (("SN5600", "switch-eth-800g-64"), ("Q3400", "switch-ib-800g-144")):
+        other = catalog.switch(name)
+        times = other.ports * other.port_bandwidth / (rated.ports * rated.port_bandwidth)
+        expected = times * catalog.price("switch-ib-400g-64").typical
+        assert catalog.price(row).typical == pytest.approx(expected)
+
+
+def test_a_host_with_other_gpus_costs_what_the_host_of_those_gpus_does():
+    found = billed("dgx-superpod-h100", 64, overrides=("nodes.accelerator=B200",))
+    (host,) = found.hosts
+    assert host.item == "DGX-H100 host with B200-SXM"
+    assert host.row == "node-b200"
+    assert host.load.typical == catalog.node("DGX-B200").power
+
+
+@settings(max_examples=10, deadline=None)
+@given(hosts=st.integers(3, 96))
+def test_the_bill_of_a_mix_is_that_of_its_groups(hosts):
+    """Hosts of each kind cost what as many of them do in a pure cluster."""
+    found = billed("hybrid-a100-h100-mi300x", 8 * hosts)
+    assert sum(line.gpus for line in found.hosts) == 8 * hosts
+    for line in found.hosts:
+        (pure,) = billed(
+            "hybrid-a100-h100-mi300x", line.gpus, overrides=(f"nodes={line.part}",)
+        ).hosts
+        assert (line.sum, line.load, line.count) == (pure.sum, pure.load, pure.count)
+    assert found.purchase.typical == pytest.approx(
+        found.network + sum(line.sum.typical for line in found.hosts)
+    )
+
+
 def test_a_missing_price_leaves_the_sum_open_and_is_named():
-    found = billed("deepseek-h800-mpft", 256)
+    found = billed("leonardo", 256)
     assert found.total is None
     assert found.network_share is None
     assert found.network is not None
-    assert any("DeepSeek-H800 host" in note for note in found.notes)
+    assert any("custom host" in note for note in found.notes)
     assert found.known_price == pytest.approx(found.network)
 
 

@@ -71,8 +71,14 @@ def test_every_dollar_names_its_source_and_date(pair):
     said = " ".join(pair.notes)
     assert "gpu-hour-h100" in said
     assert "2026-05" in said
-    assert "DeepSeek-H800 host" in said  # no published price
-    assert pair.entries[1].tokens_per_dollar_owned is None
+    assert "gpu-hour-h800" in said
+    assert all(each.tokens_per_dollar_owned > 0 for each in pair.entries)
+
+
+def test_a_part_without_a_price_is_named_and_leaves_owning_open():
+    (one,) = compare(designs("leonardo"), gpus=[1024]).entries
+    assert one.tokens_per_dollar_owned is None
+    assert any("custom host" in note for note in one.cost.notes)
 
 
 def test_what_cannot_take_part_is_left_out_with_a_reason():
@@ -144,7 +150,7 @@ def test_equal_money_buys_more_of_the_cheaper():
     assert all(each.cost.bill.purchase.typical <= found.budget for each in found.entries)
     assert found.entries[0].gpus == 1024
     with pytest.raises(InputError, match="no complete price"):
-        compare(designs(H800), gpus=[1024], equal_money=True)
+        compare(designs("leonardo"), gpus=[1024], equal_money=True)
     with pytest.raises(ModelError, match="buys none"):
         compare(designs(POD), budget=1000.0)
 

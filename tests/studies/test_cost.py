@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from netmodel import catalog
 from netmodel.errors import InputError
 from netmodel.studies.cost import HOUR, YEAR, Terms, cost
+from netmodel.studies.layouts import Request
 from netmodel.studies.price_list import PriceList
 from netmodel.studies.run import training_run
 
@@ -130,11 +131,13 @@ def test_power_names_who_published_it(v3):
     assert "optics" in load.source
 
 
-def test_what_nobody_published_stays_open(v3):
-    assert v3.per_year is None
-    assert v3.per_gpu_hour is None
-    assert any("DeepSeek-H800" in note for note in v3.notes)
-    data = v3.to_dict()
+def test_what_nobody_published_stays_open():
+    cluster = nm.load_cluster("tpu-v5p")
+    found = cost(cluster, 64)
+    assert found.per_year is None
+    assert found.per_gpu_hour is None
+    assert any("TPU-v5p" in note for note in found.notes)
+    data = found.to_dict()
     assert data["purchase_usd"] is None
     assert data["yearly"]["write_off_usd"]["typical"] is None
     stated = cost(H800, 2048, prices=PriceList(stated={"deepseek-h800": 3e5}))
@@ -152,9 +155,45 @@ def test_a_run_without_tokens_to_train_on_is_refused():
         training_run(nm.load_model("deepseek-v3"), H800, 2048, 0.0)
 
 
-def test_a_mixed_cluster_has_no_single_rent():
+def test_a_mixed_cluster_rents_at_the_mean_of_its_gpus():
     cluster = nm.load_cluster("hybrid-a100-h100-mi300x")
-    found = cost(cluster, cluster.gpus)
-    assert found.figure("rent") is None
-    assert found.bill.network_over_gpus is None
-    assert len([line for line in found.bill.lines if line.kind == "host"]) == 3
+    found = cost(cluster, 8 * 96)
+    rents = [catalog.price(f"gpu-hour-{name}") for name in ("a100", "h100", "mi300x")]
+    assert found.figure("rent").typical == pytest.approx(sum(row.typical for row in rents) / 3)
+    assert found.figure("rent").high == pytest.approx(sum(row.high for row in rents) / 3)
+    (term,) = [each for each in found.terms if each.name == "rent"]
+    assert all(row.name in term.source and row.date in term.source for row in rents)
+    groups = found.to_dict()["groups"]
+    assert [group["accelerator"] for group in groups] == ["A100-SXM-80GB", "H100-SXM", "MI300X"]
+    loads = sum(group["load_W"]["typical"] for group in groups)
+    others = [line for line in found.bill.lines if line.kind != "host" and line.load]
+    drawn = sum((line.load * line.count).typical for line in others)
+    assert found.figure("load").typical == pytest.approx(loads + drawn)
+
+
+def test_a_run_on_a_mix_is_shared_out_and_priced():
+    cluster = nm.load_cluster("hybrid-a100-h100-mi300x")
+    request = Request(strategy="tp=4,global_batch=192", seq_len=4096)
+    run = training_run(nm.load_model("llama-3.1-8b"), cluster, 96, 1e10, request)
+    found = cost(cluster, 96, run=run)
+    rented = next(each.value for each in found.of_run if each.name == "rent")
+    assert rented.typical == pytest.approx(96 * run.seconds * found.figure("rent").typical)
+
+
+@pytest.mark.parametrize(
+    ("name", "dollars"),
+    [("tpu-v4", 3.22), ("tpu-v5e", 1.2), ("tpu-v5p", 4.2), ("tpu-v6e", 2.7)],
+)
+def test_tpus_are_rented_at_googles_list_price(name, dollars):
+    cluster = nm.load_cluster(name)
+    rent = cost(cluster, 64).figure("rent") * HOUR
+    assert rent.typical == pytest.approx(dollars)
+    assert rent.low < rent.typical <= rent.high
+
+
+def test_a_cost_prints_well():
+    found = cost(H100, 512)
+    first, *rest = str(found).splitlines()
+    assert "512 GPUs" in first
+    assert any(line.startswith("  purchase") and "$" in line for line in rest)
+    assert "not known" in str(cost(nm.load_cluster("tpu-v5e"), 64))

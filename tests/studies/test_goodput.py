@@ -133,6 +133,41 @@ def test_older_accelerators_take_older_rates():
     assert left().rates[0].name == "llama-3-405b"
 
 
+MIX = nm.load_cluster("hybrid-a100-h100-mi300x")
+
+
+def test_a_mix_fails_as_often_as_its_groups_do():
+    """Each group at the rates of its generation: the counts of 32 hosts of each kind."""
+    found = goodput(MIX, 768, state=1e12)
+    assert [each.name for each in found.rates] == ["rsc-1", "llama-3-405b"]
+    ampere = [cause for cause in found.causes if cause.of == "A100-SXM-80GB"]
+    assert {cause.per: cause.components for cause in ampere} == {"node": 32}
+    alone = goodput(nm.load_cluster("dgx-superpod-a100"), 256, state=1e12)
+    assert sum(cause.rate for cause in ampere) == pytest.approx(alone.rate)
+    newer = {cause.per: cause.components for cause in found.causes if cause not in ampere}
+    assert newer == {"gpu": 512, "node": 64, "cable": 512 + 768 * 2 / 3}
+    assert any("GPUs of several kinds" in note for note in found.notes)
+    assert found.to_dict()["rates"] == "rsc-1, llama-3-405b"
+
+
+def test_stated_rates_hold_for_every_group():
+    found = goodput(MIX, 768, state=1e12, policy=Policy(rates="rsc-1"))
+    assert [cause.of for cause in found.causes] == [""]
+    assert found.causes[0].components == 96
+
+
+def test_storage_is_reached_through_the_nics_that_there_are():
+    """256 NICs of 200 Gbit/s and 512 of 400."""
+    found = goodput(MIX, 768, state=1e15, policy=Policy(storage_bandwidth=1e15))
+    assert found.bandwidth == pytest.approx(256 * 25e9 + 512 * 50e9)
+
+
+def test_a_goodput_prints_well():
+    first, *rest = str(left()).splitlines()
+    assert "16,384 GPUs" in first
+    assert len(rest) == len(left().shares)
+
+
 @pytest.mark.parametrize(
     ("policy", "where"),
     [

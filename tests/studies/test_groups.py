@@ -1,0 +1,63 @@
+"""Groups of hosts are those of the graph, and nothing is counted twice."""
+
+import netmodel as nm
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from netmodel.network.metrics import host_count
+from netmodel.studies.groups import accelerators, census, components, groups
+from netmodel.topology import cluster_names
+
+MIX = nm.load_cluster("hybrid-a100-h100-mi300x")
+
+
+@pytest.mark.parametrize("name", cluster_names())
+def test_hosts_and_gpus_of_the_groups_are_those_of_the_graph(name):
+    cluster = nm.load_cluster(name)
+    wiring = cluster.wiring(min(cluster.gpus, 1000))
+    found = groups(cluster, wiring)
+    assert sum(group.hosts for group in found) == host_count(wiring)
+    assert sum(group.gpus for group in found) == len(wiring.gpus)
+    assert [group.accelerator for group in found] == list(census(wiring))
+
+
+@settings(max_examples=20, deadline=None)
+@given(hosts=st.integers(1, 60))
+def test_what_can_fail_is_shared_out_whole(hosts):
+    wiring = MIX.wiring(8 * hosts)
+    counted = census(wiring)
+    for per, whole in components(wiring).items():
+        assert sum(own[per] for own in counted.values()) == pytest.approx(whole)
+    assert all(own["gpu"] == 8 * own["node"] for own in counted.values())
+
+
+def test_each_group_has_the_cables_of_its_own_nics():
+    """Eight NICs a host, and cables between switches by GPUs."""
+    wiring = MIX.wiring(96)
+    counted = census(wiring)
+    between = components(wiring)["cable"] - 96
+    assert [own["cable"] for own in counted.values()] == pytest.approx([32 + between / 3] * 3)
+
+
+def test_a_graph_says_the_same_as_its_cluster():
+    graph = nm.load_cluster(MIX.graph(96))
+    ours, theirs = groups(MIX, MIX.wiring(96)), groups(graph, graph.wiring())
+    for mine, other in zip(ours, theirs, strict=True):
+        assert (mine.accelerator, mine.gpus, mine.hosts) == (
+            other.accelerator,
+            other.gpus,
+            other.hosts,
+        )
+        assert other.item == f"{mine.accelerator} host"
+        assert other.rows[0] == mine.rows[0]
+
+
+def test_a_host_of_the_users_own_has_no_row():
+    (group,) = groups(nm.load_cluster("leonardo"), nm.load_cluster("leonardo").wiring(64))
+    assert group.rows == ()
+    assert group.item == "custom host"
+
+
+def test_accelerators_are_in_rank_order():
+    names = accelerators(MIX.wiring(24)).tolist()
+    assert names == ["A100-SXM-80GB"] * 8 + ["H100-SXM"] * 8 + ["MI300X"] * 8
