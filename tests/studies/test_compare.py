@@ -72,7 +72,7 @@ def test_every_dollar_names_its_source_and_date(pair):
     assert "gpu-hour-h100" in said
     assert "2026-05" in said
     assert "gpu-hour-h800" in said
-    assert all(each.tokens_per_dollar_owned > 0 for each in pair.entries)
+    assert all(each.tokens_per_dollar_owned.low > 0 for each in pair.entries)
 
 
 def test_a_part_without_a_price_is_named_and_leaves_owning_open():

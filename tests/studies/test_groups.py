@@ -58,6 +58,13 @@ def test_a_host_of_the_users_own_has_no_row():
     assert group.item == "custom host"
 
 
+def test_gpus_that_are_not_the_hosts_own_are_named():
+    pod = nm.load_cluster("dgx-superpod-h100", overrides=("nodes.accelerator=MI250X",))
+    (group,) = groups(pod, pod.wiring(64))
+    assert group.names == ("DGX-H100 with MI250X",)
+    assert group.item == "DGX-H100 host with MI250X"
+
+
 def test_accelerators_are_in_rank_order():
     names = accelerators(MIX.wiring(24)).tolist()
     assert names == ["A100-SXM-80GB"] * 8 + ["H100-SXM"] * 8 + ["MI300X"] * 8
