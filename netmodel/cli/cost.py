@@ -7,15 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from netmodel.cli.options import (
-    cluster_option,
-    fidelity_option,
-    gpus_option,
-    layout_options,
-    output_options,
-    run_options,
-    set_option,
-)
+from netmodel.cli.options import run_question
 from netmodel.cli.output import Answer, Table, emit
 from netmodel.cli.params import Named, Quantity
 from netmodel.units import (
@@ -44,72 +36,73 @@ MISSING = "-"
 
 
 @click.command(no_args_is_help=True)
-@cluster_option
-@gpus_option()
-@run_options
-@layout_options
-@click.option(
-    "--prices",
-    metavar="LIST",
-    default="published",
-    show_default=True,
-    help="published (each part's own), isca-table3 or h100-sheet.",
+@run_question(
+    click.option(
+        "--prices",
+        metavar="LIST",
+        default="published",
+        show_default=True,
+        help="published (each part's own), isca-table3 or h100-sheet.",
+    ),
+    click.option(
+        "--price",
+        "stated",
+        multiple=True,
+        type=Named("price", parse_money, "DGX-H100=$310k"),
+        metavar="PART=USD",
+        help="Your own price of a host, switch, cable or GPU: DGX-H100=$310k. Repeatable.",
+    ),
+    click.option(
+        "--length",
+        "lengths",
+        multiple=True,
+        type=Named("length", parse_length, "host-leaf=2m"),
+        metavar="TIER=LENGTH",
+        help="Length of the cables of a tier, which says copper or optics: host-leaf=2m. "
+        "Repeatable.",
+    ),
+    click.option(
+        "--lifetime",
+        type=Quantity("time", parse_time),
+        metavar="TIME",
+        help="Over which the purchase is written off: '4 years'; the catalog's range when left "
+        "out.",
+    ),
+    click.option(
+        "--pue",
+        type=float,
+        metavar="X",
+        help="Power of the site over that of its computers; the catalog's range when left out.",
+    ),
+    click.option(
+        "--electricity",
+        type=Quantity("price", parse_energy_price),
+        metavar="USD/kWh",
+        help="Price of energy: '0.10 USD/kWh'; energy is not charged when left out.",
+    ),
+    click.option(
+        "--facility", is_flag=True, help="Buy building, power and cooling too, a host each."
+    ),
+    click.option(
+        "--space",
+        type=Quantity("rate", parse_money_rate),
+        default=0.0,
+        metavar="USD/year",
+        help="Rent of the space: '2M USD/year'.",
+    ),
+    click.option(
+        "--staff",
+        type=Quantity("rate", parse_money_rate),
+        default=0.0,
+        metavar="USD/year",
+        help="Salaries: '5M USD/year'.",
+    ),
+    click.option(
+        "--interruptions",
+        is_flag=True,
+        help="Let the run lose the time that netmodel goodput says.",
+    ),
 )
-@click.option(
-    "--price",
-    "stated",
-    multiple=True,
-    type=Named("price", parse_money, "DGX-H100=$310k"),
-    metavar="PART=USD",
-    help="Your own price of a host, switch, cable or GPU: DGX-H100=$310k. Repeatable.",
-)
-@click.option(
-    "--length",
-    "lengths",
-    multiple=True,
-    type=Named("length", parse_length, "host-leaf=2m"),
-    metavar="TIER=LENGTH",
-    help="Length of the cables of a tier, which says copper or optics: host-leaf=2m. Repeatable.",
-)
-@click.option(
-    "--lifetime",
-    type=Quantity("time", parse_time),
-    metavar="TIME",
-    help="Over which the purchase is written off: '4 years'; the catalog's range when left out.",
-)
-@click.option(
-    "--pue",
-    type=float,
-    metavar="X",
-    help="Power of the site over that of its computers; the catalog's range when left out.",
-)
-@click.option(
-    "--electricity",
-    type=Quantity("price", parse_energy_price),
-    metavar="USD/kWh",
-    help="Price of energy: '0.10 USD/kWh'; energy is not charged when left out.",
-)
-@click.option("--facility", is_flag=True, help="Buy building, power and cooling too, a host each.")
-@click.option(
-    "--space",
-    type=Quantity("rate", parse_money_rate),
-    default=0.0,
-    metavar="USD/year",
-    help="Rent of the space: '2M USD/year'.",
-)
-@click.option(
-    "--staff",
-    type=Quantity("rate", parse_money_rate),
-    default=0.0,
-    metavar="USD/year",
-    help="Salaries: '5M USD/year'.",
-)
-@click.option(
-    "--interruptions", is_flag=True, help="Let the run lose the time that netmodel goodput says."
-)
-@fidelity_option
-@set_option
-@output_options()
 def cost(
     cluster: str,
     gpus: int | None,

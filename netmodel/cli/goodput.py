@@ -7,15 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from netmodel.cli.options import (
-    cluster_option,
-    fidelity_option,
-    gpus_option,
-    layout_options,
-    output_options,
-    run_options,
-    set_option,
-)
+from netmodel.cli.options import run_question
 from netmodel.cli.output import Answer, Table, emit
 from netmodel.cli.params import Quantity
 from netmodel.errors import InputError
@@ -40,50 +32,49 @@ TIME = Quantity("time", parse_time)
 
 
 @click.command(no_args_is_help=True)
-@cluster_option
-@gpus_option(several=True)
-@run_options
-@layout_options
-@click.option(
-    "--rates",
-    metavar="NAME",
-    help="Published failures: llama-3-405b, rsc-1, rsc-2 or opt-175b; by default those of the "
-    "accelerator's time.",
+@run_question(
+    click.option(
+        "--rates",
+        metavar="NAME",
+        help="Published failures: llama-3-405b, rsc-1, rsc-2 or opt-175b; by default those of the "
+        "accelerator's time.",
+    ),
+    click.option(
+        "--checkpoint-size",
+        type=Quantity("size", parse_size),
+        metavar="SIZE",
+        help="Bytes of one checkpoint; weights and optimizer of --model when left out.",
+    ),
+    click.option(
+        "--storage-bandwidth",
+        type=Quantity("bandwidth", parse_bandwidth),
+        metavar="RATE",
+        help="Of the checkpoint storage: 2TB/s; never more than the NICs carry.",
+    ),
+    click.option(
+        "--checkpoint-stall",
+        type=TIME,
+        metavar="TIME",
+        help="For which a checkpoint stops training; all of its writing when left out.",
+    ),
+    click.option(
+        "--interval", type=TIME, metavar="TIME", help="Between checkpoints; the best when left out."
+    ),
+    click.option(
+        "--restart",
+        type=TIME,
+        metavar="TIME",
+        help="From an interruption until the job starts again.",
+    ),
+    click.option("--repair", type=TIME, metavar="TIME", help="Until a failed host is back."),
+    click.option(
+        "--spares",
+        type=click.IntRange(min=0),
+        metavar="N",
+        help="Hosts kept ready; enough for 99 % of failures when left out.",
+    ),
+    several=True,
 )
-@click.option(
-    "--checkpoint-size",
-    type=Quantity("size", parse_size),
-    metavar="SIZE",
-    help="Bytes of one checkpoint; weights and optimizer of --model when left out.",
-)
-@click.option(
-    "--storage-bandwidth",
-    type=Quantity("bandwidth", parse_bandwidth),
-    metavar="RATE",
-    help="Of the checkpoint storage: 2TB/s; never more than the NICs carry.",
-)
-@click.option(
-    "--checkpoint-stall",
-    type=TIME,
-    metavar="TIME",
-    help="For which a checkpoint stops training; all of its writing when left out.",
-)
-@click.option(
-    "--interval", type=TIME, metavar="TIME", help="Between checkpoints; the best when left out."
-)
-@click.option(
-    "--restart", type=TIME, metavar="TIME", help="From an interruption until the job starts again."
-)
-@click.option("--repair", type=TIME, metavar="TIME", help="Until a failed host is back.")
-@click.option(
-    "--spares",
-    type=click.IntRange(min=0),
-    metavar="N",
-    help="Hosts kept ready; enough for 99 % of failures when left out.",
-)
-@fidelity_option
-@set_option
-@output_options()
 def goodput(
     cluster: str,
     gpus: tuple[int, ...] | None,

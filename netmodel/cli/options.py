@@ -163,6 +163,28 @@ def output_options(*, pictures: bool = True) -> Callable[[F], F]:
     )
 
 
+def run_question(*own: Callable[[Any], Any], several: bool = False) -> Callable[[F], F]:
+    """Return the options of a question about a cluster and a run on it.
+
+    Parameters
+    ----------
+    own : decorators
+        Options of the verb itself; they come after cluster, size and run in ``--help``.
+    several : bool
+        Whether it takes several sizes.
+    """
+    return _all(
+        cluster_option,
+        gpus_option(several=several),
+        run_options,
+        layout_options,
+        *own,
+        fidelity_option,
+        set_option,
+        output_options(),
+    )
+
+
 def _distinct(
     ctx: click.Context, param: click.Parameter, value: tuple[Path, ...]
 ) -> tuple[Path, ...]:
