@@ -96,9 +96,9 @@ def whatif(
     """What a fault, a slow GPU, another part or another routing changes.
 
     Before and after, by collective and for the step, with what the waiting costs and when mending
-    pays, or what other parts cost to buy and to feed. Without a change: every single cable, NIC and switch is broken in turn, and those that
-    hurt most are listed. PATTERN is 'leaf-03:spine-07', '1 of leaf-03:spine-*', 'spine-07',
-    'plane=2', 'node=3' or 'random cables 5% seed 1'.
+    pays, or what other parts cost to buy and to feed. Without a change: every single cable, NIC and
+    switch is broken in turn, and those that hurt most are listed. PATTERN is 'leaf-03:spine-07',
+    '1 of leaf-03:spine-*', 'spine-07', 'plane=2', 'node=3' or 'random cables 5% seed 1'.
 
     \b
     Example:

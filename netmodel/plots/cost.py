@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from textwrap import fill
 from typing import TYPE_CHECKING
 
@@ -67,11 +68,29 @@ def cost_figure(cost: Cost) -> Figure:
         )
     else:
         title += f"{format_money(made.known_price)} for the parts with a published price"
-    sources = dict.fromkeys(line.source for line in made.lines if line.source)
-    terms = dict.fromkeys(each.source for each in cost.terms)
+    sources = dict.fromkeys(cited(line.source) for line in made.lines if line.source)
+    terms = dict.fromkeys(f"{each.name} {cited(each.source)}" for each in cost.terms)
     headline(figure, title, "Bars are typical prices, lines reach from low to high", step=0.06)
     caption(figure, f"Prices: {'; '.join(sources)}. Terms: {'; '.join(terms)}.", width=165)
     return figure
+
+
+def cited(source: str) -> str:
+    """Return who a source is, and its month, without what was read there.
+
+    >>> cited("gpu-hour-a100: https://www.mercatus-ai.com/blog/prices (middle, derived) (2026-05)")
+    'mercatus-ai.com (2026-05)'
+    >>> cited("arXiv:2408.14158 Table III (derived: 9 over 15.2 of a DGX A100) (2024-08)")
+    'arXiv:2408.14158 Table III (2024-08)'
+    """
+    found = []
+    for each in re.split(r"; (?=gpu-hour-)", source):
+        text = re.sub(r"^[\w-]+: ", "", each)
+        month = re.search(r" \(20\d\d-\d\d\)$", text)
+        text = re.sub(r"https?://(?:www\.)?([^/\s]+)\S*", r"\1", text)
+        who = re.split(r" \(|: |; ", text)[0]
+        found.append(who + (month[0] if month else ""))
+    return ", ".join(dict.fromkeys(found))
 
 
 @styled

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from textwrap import fill
 from typing import TYPE_CHECKING
 
 from netmodel.plots.style import (
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from netmodel.studies.goodput import Goodput
+    from netmodel.studies.interruptions import Interruption
 
 DAY = 86400.0
 INKS = {
@@ -59,8 +59,9 @@ def goodput_figure(found: Goodput) -> Figure:
         From :func:`netmodel.studies.goodput.goodput`.
     """
     figure = new_figure(10, 6)
+    wide, gap = (1.45, 0.86) if len(found.rates) == 1 else (1.3, 1.2)
     grid = figure.add_gridspec(
-        1, 2, width_ratios=[1.45, 1], wspace=0.86, left=0.07, right=0.965, top=0.82, bottom=0.22
+        1, 2, width_ratios=[wide, 1], wspace=gap, left=0.07, right=0.965, top=0.82, bottom=0.22
     )
     plot_shares(found, figure.add_subplot(grid[0]))
     plot_causes(found, figure.add_subplot(grid[1]))
@@ -172,8 +173,7 @@ def plot_causes(found: Goodput, ax: Axes | None = None) -> Axes:
             fontsize=7.5,
             color=INK,
         )
-    words = [f"{cause.what} ({cause.of})" if cause.of else cause.what for cause in causes]
-    ax.set_yticks(range(len(causes)), [fill(each, 44) for each in words], fontsize=7.5)
+    ax.set_yticks(range(len(causes)), [_named(cause) for cause in causes], fontsize=7.5)
     ax.tick_params(axis="y", length=0)
     ax.set_ylim(len(causes) - max(ROWS, len(causes)) - 0.6, len(causes) - 0.4)
     ax.set_xlim(0, 1.2 * causes[-1].rate * DAY)
@@ -192,3 +192,9 @@ def plot_causes(found: Goodput, ax: Axes | None = None) -> Axes:
             color=COMPONENT[per][0],
         )
     return ax
+
+
+def _named(cause: Interruption) -> str:
+    """Name a cause, and the families of GPUs that have it where others do not."""
+    families = [name.partition("-")[0] for name in cause.of.split(" and ") if name]
+    return f"{cause.what} ({', '.join(families)})" if families else cause.what

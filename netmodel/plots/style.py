@@ -167,14 +167,30 @@ def headline(
     step: float = 0.047,
 ) -> None:
     """Write what the figure shows, and under it of what; places are figure fractions."""
-    figure.text(left, top, title, fontsize=14, fontweight="bold", color=INK, va="top")
     figure.text(
-        left, top - step, fill(subtitle, 118), fontsize=9.5, color=SOFT, va="top", linespacing=1.35
+        left, top, title, fontsize=14, fontweight="bold", color=INK, va="top", parse_math=False
+    )
+    figure.text(
+        left,
+        top - step,
+        fill(subtitle, 118),
+        fontsize=9.5,
+        color=SOFT,
+        va="top",
+        linespacing=1.35,
+        parse_math=False,  # two dollar signs are no formula
     )
 
 
 def caption(figure: Figure, text: str, *, left: float = 0.07, width: int = 150) -> None:
     """Write model, fabric, layout and source at the foot, broken into lines."""
     figure.text(
-        left, 0.015, fill(text, width), fontsize=7.5, color=FAINT, va="bottom", linespacing=1.4
+        left,
+        0.015,
+        fill(text, width),
+        fontsize=7.5,
+        color=FAINT,
+        va="bottom",
+        linespacing=1.4,
+        parse_math=False,
     )

@@ -215,7 +215,7 @@ def test_a_host_with_other_gpus_costs_what_the_host_of_those_gpus_does():
     (host,) = found.hosts
     assert host.item == "DGX-H100 host with B200-SXM"
     assert host.row == "node-b200"
-    assert host.load.typical == catalog.node("DGX-B200").power
+    assert host.power == host.load.high == catalog.node("DGX-B200").power
 
 
 @settings(max_examples=10, deadline=None)

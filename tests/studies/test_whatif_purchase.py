@@ -40,7 +40,7 @@ def test_the_difference_is_that_of_the_whole_bills():
         assert getattr(found.difference, end) == pytest.approx(whole)
     hosts = catalog.price("node-b200").typical - catalog.price("node-h100").typical
     assert found.difference.typical == pytest.approx(64 * hosts)
-    drawn = catalog.node("DGX-B200").power - catalog.price("power-dgx-h100").typical
+    drawn = catalog.price("power-dgx-b200").typical - catalog.price("power-dgx-h100").typical
     assert found.power.typical == pytest.approx(64 * drawn)
 
 
