@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from netmodel import catalog
 from netmodel.catalog.table import aliases, key
+from netmodel.errors import InputError
 
 if TYPE_CHECKING:
     from netmodel.graph import Block, Wiring
@@ -127,37 +128,53 @@ def census(wiring: Wiring) -> dict[str, dict[str, float]]:
     GPUs and hosts are each accelerator's own, and so are the cables of its NICs; the cables between
     switches serve all, and are shared out by GPUs.
     """
-    whole, named = components(wiring), accelerators(wiring)
-    kinds, first, held = np.unique(named, return_index=True, return_counts=True)
+    whole = components(wiring)
+    kinds, first, kind, held = np.unique(
+        accelerators(wiring), return_index=True, return_inverse=True, return_counts=True
+    )
     if len(kinds) == 1:
         return {str(kinds[0]): whole}
-    node = wiring.attribute("node", -1.0)
-    owner = dict(zip(node[wiring.gpus].tolist(), named.tolist(), strict=True))
-    own = dict.fromkeys(kinds.tolist(), 0.0)
+    node = wiring.attribute("node", -1.0).astype(int)
+    owner = np.full(node.max() + 2, -1)  # the last stands for what is in no host
+    owner[node[wiring.gpus]] = kind
+    owner[-1] = -1
+    hosts = np.bincount(owner[owner >= 0], minlength=len(kinds))
+    hosts = hosts if hosts.any() else held  # a graph that does not number its hosts
+    own = np.zeros(len(kinds))
     for group in wiring.cables:
         if group.tier == "host-leaf":
-            ends = np.maximum(node[group.a], node[group.b])
+            ends = owner[np.maximum(node[group.a], node[group.b])]
             number = np.broadcast_to(group.cables, group.a.shape)
-            for at, count in zip(ends.tolist(), number.tolist(), strict=True):
-                if at in owner:
-                    own[owner[at]] += count
-    between = whole["cable"] - sum(own.values())
-    hosts = {kind: float(list(owner.values()).count(kind)) for kind in kinds.tolist()}
-    counted = sum(hosts.values())
+            own += np.bincount(ends[ends >= 0], number[ends >= 0], len(kinds))
+    cables = own + (whole["cable"] - own.sum()) * held / whole["gpu"]
     return {
         str(kinds[i]): {
-            "gpu": float(held[i]),
-            "node": hosts[kinds[i]] * whole["node"] / counted,
-            "cable": own[kinds[i]] + between * float(held[i]) / whole["gpu"],
+            "gpu": int(held[i]),
+            "node": float(hosts[i] * whole["node"] / hosts.sum()),
+            "cable": float(cables[i]),
         }
         for i in np.argsort(first)
     }
 
 
 def accelerators(wiring: Wiring) -> npt.NDArray[np.str_]:
-    """Return the accelerator of every GPU, in rank order; empty where the graph names none."""
+    """Return the accelerator of every GPU, as the catalog names it, in rank order.
+
+    Raises
+    ------
+    InputError
+        When a GPU of the graph names none.
+    """
     blocks = [block for block in wiring.blocks if block.kind == "gpu"]
-    return np.array([name for block in blocks for name in values(block, "accelerator")])
+    named = [name for block in blocks for name in values(block, "accelerator")]
+    if "" in named:
+        raise InputError(
+            "its GPUs carry no attribute accelerator",
+            where=f"graph {wiring.name!r}",
+            remedy="Give each GPU node accelerator='H100' or another catalog name.",
+        )
+    row = {name: catalog.accelerator(name).name for name in set(named)}
+    return np.array([row[name] for name in named])
 
 
 def values(block: Block, attribute: str) -> list[str]:

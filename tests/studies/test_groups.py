@@ -4,6 +4,7 @@ import netmodel as nm
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from netmodel.errors import InputError
 from netmodel.network.metrics import host_count
 from netmodel.studies.groups import accelerators, census, components, groups
 from netmodel.topology import cluster_names
@@ -68,3 +69,30 @@ def test_gpus_that_are_not_the_hosts_own_are_named():
 def test_accelerators_are_in_rank_order():
     names = accelerators(MIX.wiring(24)).tolist()
     assert names == ["A100-SXM-80GB"] * 8 + ["H100-SXM"] * 8 + ["MI300X"] * 8
+
+
+def test_a_graph_whose_gpus_name_nothing_is_refused():
+    graph = nm.load_cluster("dgx-superpod-h100").graph(16)
+    for _, data in graph.nodes(data=True):
+        data.pop("accelerator", None)
+    with pytest.raises(InputError, match="no attribute accelerator"):
+        nm.goodput(graph, checkpoint_size=1e12)
+    with pytest.raises(InputError, match="no attribute accelerator"):
+        nm.cost(graph)
+
+
+def test_a_graph_may_name_its_gpus_by_an_alias():
+    graph = nm.load_cluster("dgx-superpod-h100").graph(16)
+    for _, data in graph.nodes(data=True):
+        if data["kind"] == "gpu":
+            data["accelerator"] = "h100"
+    assert nm.cost(graph).bill.gpus_held == {"H100-SXM": 16}
+
+
+def test_hosts_that_a_graph_does_not_number_are_shared_out_by_gpus():
+    graph = MIX.graph(96)
+    for _, data in graph.nodes(data=True):
+        data.pop("node", None)
+    counted = census(nm.load_cluster(graph).wiring())
+    assert [own["node"] for own in counted.values()] == pytest.approx([4, 4, 4])
+    assert [own["gpu"] for own in counted.values()] == [32, 32, 32]
