@@ -133,7 +133,6 @@ def cost(
     from netmodel.cli import question
     from netmodel.studies.cost import Terms
     from netmodel.studies.cost import cost as price_cluster
-    from netmodel.studies.goodput import goodput
     from netmodel.studies.price_list import PriceList
 
     terms = Terms(
@@ -144,6 +143,8 @@ def cost(
     fabric, size, run = question.run(cluster, gpus, model, tokens, overrides, others, fidelity)
     effective = 1.0
     if interruptions and run is not None:
+        from netmodel.studies.goodput import goodput
+
         effective = goodput(fabric, size, state=run.state).effective
     found = price_cluster(
         fabric,

@@ -118,8 +118,6 @@ def run(
     InputError
         When tokens or fields of a model are stated without a model.
     """
-    from netmodel.studies.run import training_run
-
     of_cluster, of_model = split_overrides(overrides)
     fabric = load_cluster(cluster, of_cluster)
     number = size(fabric, gpus)
@@ -132,6 +130,8 @@ def run(
         return fabric, number, None
     if not timed:
         return fabric, number, None
+    from netmodel.studies.run import training_run  # only where a step is timed
+
     shape = load_model(model, of_model)
     return fabric, number, training_run(shape, fabric, number, tokens, request(**layout), fidelity)
 

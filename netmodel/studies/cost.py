@@ -12,10 +12,10 @@ from netmodel.errors import InputError
 from netmodel.studies.amounts import Range, exactly, priced, total
 from netmodel.studies.bill import Bill, Line, bill
 from netmodel.studies.price_list import PriceList
-from netmodel.studies.run import Run
 from netmodel.units import format_money, format_power
 
 if TYPE_CHECKING:
+    from netmodel.studies.run import Run
     from netmodel.topology import Cluster
 
 HOUR = 3600.0

@@ -15,11 +15,11 @@ from netmodel.studies.amounts import Range
 from netmodel.studies.checkpoints import best_interval, effective_share, young_interval
 from netmodel.studies.groups import census, components
 from netmodel.studies.interruptions import SHARED, Interruption, observed
-from netmodel.studies.run import Run
 from netmodel.studies.spares import enough_spares, poisson_quantile, wait_for_repair
 from netmodel.units import format_money, format_percent, format_time
 
 if TYPE_CHECKING:
+    from netmodel.studies.run import Run
     from netmodel.topology import Cluster
 
 DAY = 86400.0
