@@ -118,6 +118,13 @@ def test_a_collective_of_several_kinds_waits_for_the_slowest():
     assert not nm.collective("all_reduce", sizes, design.only(1), 24).slowest
 
 
+def test_a_collective_on_a_graph_of_several_kinds_is_refused():
+    graph = nm.load_cluster("hybrid-a100-h100-mi300x").graph(24)
+    with pytest.raises(nm.InputError, match="of 3 kinds"):
+        nm.collective("all_reduce", 1e6, graph, 24)
+    assert nm.collective("all_reduce", 1e6, graph, 8).time > 0
+
+
 def test_overrides_reach_the_graph():
     """Narrower uplinks can only slow an exchange over them."""
     free, narrow = (

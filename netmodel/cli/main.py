@@ -6,6 +6,7 @@ failure that a user can cause into one line on stderr and an exit code.
 
 from __future__ import annotations
 
+import gc
 import importlib
 import os
 import pkgutil
@@ -179,6 +180,7 @@ def run(args: list[str] | None = None) -> NoReturn:
         sys.exit(INTERRUPTED)
     except BrokenPipeError:
         _reader_left()
+    gc.freeze()  # the process ends: a search for cycles would cost a tenth of a second
     sys.exit(code if isinstance(code, int) else 0)
 
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from functools import wraps
 from importlib import resources
 from textwrap import fill
-from typing import TYPE_CHECKING, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import numpy as np
 
@@ -72,7 +72,10 @@ def picture(figure: Figure, suffix: str) -> bytes:
     }[kind]
     with style():
         stream = io.BytesIO()
-        figure.savefig(stream, format=kind, dpi=DPI, metadata=metadata)
+        options: dict[str, Any] = {"format": kind, "dpi": DPI, "metadata": metadata}
+        if kind == "png":
+            options["pil_kwargs"] = {"compress_level": 3}  # as small, in half the time
+        figure.savefig(stream, **options)
     return stream.getvalue()
 
 

@@ -171,7 +171,7 @@ def sweep(
     Raises
     ------
     InputError
-        When the operation has no meaning among so few GPUs.
+        When the operation has no meaning among so few GPUs, or a graph has several kinds of them.
     """
     ranks = cluster.gpus if gpus is None else gpus
     if ranks < 2:
@@ -179,6 +179,12 @@ def sweep(
             f"{ranks} GPU has nobody to exchange with", where="--gpus", remedy="Use 2 or more."
         )
     kinds = cluster.groups(ranks) if hasattr(cluster, "groups") else ()
+    if not kinds and len(named := cluster.accelerators(ranks)) > 1:
+        raise InputError(
+            f"{ranks:,} GPUs are of {len(named)} kinds ({', '.join(named)})",
+            where=f"graph {cluster.name!r}",
+            remedy="Describe it as a cluster with a group of nodes for each.",
+        )
     if len(kinds) > 1:
         asked: dict[str, Any] = {"routing": routing, "placement": placement, "seed": seed}
         asked |= {"algorithm": algorithm, "protocol": protocol, "fidelity": fidelity}

@@ -3,6 +3,8 @@
 import csv
 import io
 import json
+import subprocess
+import sys
 
 import pytest
 
@@ -83,6 +85,43 @@ def test_tables_rows_and_pictures_are_written(call, tmp_path, verb):
     assert files[0].read_bytes().startswith(b"\x89PNG")
     assert rows_of(files[2].read_text())
     assert all(path.stat().st_size > 500 for path in files)
+
+
+HEAVY = ("matplotlib.pyplot", "networkx", "scipy", "pandas", "rich")
+
+
+@pytest.mark.parametrize("verb", [SUPERPOD, META])
+def test_a_picture_takes_neither_pyplot_nor_the_graph_library(tmp_path, verb):
+    """What keeps the whole process under a second at 16,384 GPUs."""
+    script = (
+        "import sys\nfrom netmodel.cli.main import run\n"
+        "try:\n    run(sys.argv[1:])\nexcept SystemExit as end:\n    assert end.code == 0\n"
+        f"print([name for name in {HEAVY!r} if name in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, *verb, "-o", str(tmp_path / "out.png")],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_other_gpus_say_what_they_cost_and_save(call, tmp_path):
+    asked = (
+        *("whatif", "--cluster", "dgx-superpod-h100", "--gpus", "64", "--model", "llama-3.1-8b"),
+        *("--strategy", "tp=2,global_batch=128", "--swap-gpu", "H200"),
+    )
+    bought = json.loads(call(*asked, "--json"))["purchase"]
+    assert bought["difference_usd"]["typical"] == pytest.approx(8 * 40e3)
+    assert bought["usd_per_s_of_step_saved"]["typical"] > bought["difference_usd"]["typical"] / 100
+    rows = {row["name"]: row for row in rows_of(call(*asked, "--csv"))}
+    assert float(rows["purchase"]["difference_typical_usd"]) == pytest.approx(8 * 40e3)
+    assert float(rows["power"]["difference_typical_W"]) == 0.0
+    assert float(rows["step time saved"]["difference_typical_usd_per_s"]) > 0
+    text = call(*asked, "-o", tmp_path / "swap.png")
+    assert "+$320k" in text
+    assert "node-h200" in text
 
 
 @pytest.mark.parametrize(
