@@ -9,7 +9,7 @@ which single path a policy picks.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -206,6 +206,18 @@ class Stage:
         network, links = self.network, self.links
         return bool((ends[network.source[links]] == ends[network.target[links]]).any())
 
+    @cached_property
+    def joins_endpoints(self) -> bool:
+        """Whether some endpoints are cabled to each other."""
+        ends = self.group_of >= 0
+        network, links = self.network, self.links
+        return bool((ends[network.source[links]] & ends[network.target[links]]).any())
+
+    @cached_property
+    def grouped(self) -> Stage:
+        """The same stage with all endpoints that are cabled alike in one group."""
+        return replace(self, group=groups_alike(self.network, self.links, self.endpoints))
+
     def arriving(self, traffic: FloatArray) -> FloatArray:
         """Return the bytes for each group [components, width] of a traffic matrix."""
         found = np.zeros((int(self.home.max(initial=-1)) + 1, self.width))
@@ -294,6 +306,21 @@ class Arcs:
     member: IntArray
     forwards: npt.NDArray[np.bool_]
     length: IntArray
+
+
+def groups_alike(network: Network, links: IntArray, endpoints: IntArray) -> IntArray:
+    """Return a group for each endpoint, the same for those that have equal cables to the rest.
+
+    Groups are numbered from 0 in the order of their first endpoints.
+    """
+    start = np.arange(network.n_nodes) + 1
+    start[endpoints] = 0
+    source, target = network.source[links], network.target[links]
+    alike = colours(start, source, target, network.capacity[links])[endpoints]
+    _, first, group = np.unique(alike, return_index=True, return_inverse=True)
+    rank = np.empty(len(first), int)
+    rank[np.argsort(first)] = np.arange(len(first))
+    return rank[group]
 
 
 def _rows(arcs: Arcs, length: int, n: int) -> tuple[IntArray, IntArray, IntArray]:
