@@ -66,6 +66,19 @@ class Ways:
         far = np.tile(np.concatenate([np.zeros(0, bool), *between]), 2)[out.links]
         return replace(out, cost=np.where(far, 3, 1)) if far.any() else out
 
+    def on(self, network: Network) -> Ways:
+        """Return the ways of a network of the same nodes and links of which some are broken.
+
+        Stages that are whole are taken over with all that is known of them.
+        """
+        found, was = Ways(network), self.network
+        hit = np.flatnonzero((network.layer != was.layer) | (network.capacity != was.capacity))
+        for name in ("up", "host"):
+            stage = getattr(self, name)
+            if not np.isin(hit, stage.links).any():
+                vars(found)[name] = stage
+        return found
+
     def _links(self, low: int, high: int | None = None) -> IntArray:
         """Return the links of some layers."""
         layer = self.network.layer
