@@ -53,6 +53,7 @@ def main(runs: int = 5) -> None:
     library = collectives.library("hopper", "NVLink4", "InfiniBand-NDR")
     for cluster, gpus, rungs in (
         ("dgx-superpod-h100", 256, ("contention", "flow")),
+        ("dgx-superpod-h100", 1024, ("contention", "flow")),
         ("dgx-superpod-h100", 2048, ("contention",)),
         ("fat-tree-64", 65_536, ("contention",)),
     ):

@@ -5,7 +5,6 @@ Everything is laid for a size of one byte, since loads grow with the size alone.
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -19,17 +18,18 @@ from netmodel.collectives.select import ALGORITHMS
 from netmodel.errors import InputError
 from netmodel.graph import NODE_KINDS, FloatArray, IntArray
 from netmodel.network import traffic as patterns
-from netmodel.network.flows import simulate_flows
-from netmodel.network.itinerary import connections, routes
+from netmodel.network.alike import classes
+from netmodel.network.itinerary import routes
+from netmodel.network.legs import Legs, connections, in_rows, legs_between, paced
 from netmodel.network.load import Loads, link_loads
 from netmodel.network.traffic import Traffic
 
 FOLLOWED = 100_000
-"""Messages that the flow rung follows one by one; of more, those of one rank keep one pace."""
+"""Flows that differ which the flow rung follows; of more, those of one rank keep one pace."""
 MOST_MESSAGES = 5_000_000
 """Messages that it takes at all."""
 BLOCK = 65_536
-"""Messages that are routed at a time."""
+"""Messages that are listed at a time where no two share a part of their ways."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,6 +51,11 @@ class Streams:
     parts: FloatArray
     size: FloatArray
     group: IntArray
+
+    @property
+    def flows(self) -> Legs:
+        """Return a flow for each stream."""
+        return in_rows(self.first, self.links, self.parts)
 
     def loads(self, n_links: int) -> FloatArray:
         """Bytes on every link."""
@@ -106,17 +111,12 @@ class Laid:
                 where="--fidelity flow",
                 remedy="Use --fidelity contention, or smaller groups.",
             )
-        flows = self._flows()
-        ends = simulate_flows(
-            capacity,
-            np.zeros(len(capacity)),
-            flows.first,
-            flows.links,
-            flows.size,
-            0.0,
-            parts=flows.parts,
-        )
-        return float(ends.max(initial=0.0))
+        flows, size, pace = self._flows()
+        delays = np.zeros(len(capacity))
+        found = classes(capacity, delays, flows, size)
+        if self.paced or len(found.weight) > FOLLOWED:
+            found = classes(capacity, delays, *paced(flows, size, pace))
+        return float(found.ends().max(initial=0.0))
 
     @property
     def messages(self) -> int:
@@ -125,33 +125,41 @@ class Laid:
         exchanged: int = sum(m.size * (m.shape[1] - 1) for m in members)
         return len(self.traffic.size) + exchanged
 
-    def _flows(self) -> Streams:
-        """Return the flows of all messages and switches; of what keeps one pace, one a group."""
-        sent = self.traffic.listed()
-        n_links = self.fabric.ways.network.n_links
-        if self.messages <= FOLLOWED:
-            every = _joined(self._routed(sent, self.group_of[sent.source]), self.streams)
-            return _paced(every, n_links) if self.paced else every
-        order = np.argsort(sent.source, kind="stable")
-        edges = np.searchsorted(
-            sent.source[order], np.arange(0, len(self.group_of) + 1, self._ranks_a_block)
-        )
-        blocks = [order[low:high] for low, high in itertools.pairwise(edges) if high > low]
-        found = _no_streams()
-        for rows in [*blocks, order[edges[-1] :]]:
-            part = Traffic(sent.source[rows], sent.target[rows], sent.size[rows])
-            found = _joined(found, _paced(self._routed(part, part.source), n_links))
-        return _joined(found, self.streams)
+    def _flows(self) -> tuple[Legs, FloatArray, IntArray]:
+        """Return the flows of messages and switches, their bytes, and who may have to pace them.
 
-    @property
-    def _ranks_a_block(self) -> int:
-        return max(1, BLOCK * len(self.group_of) // self.messages)
+        A chain's flows keep the pace of their group; others, where they are too many, that of the
+        rank that sends; each stream its own.
+        """
+        streams = self.streams
+        routed, size, pace = self._routed(self.traffic.listed())
+        own = streams.group if self.paced else len(self.group_of) + np.arange(len(streams.size))
+        found = routed.joined(streams.flows)
+        return found, np.append(size, streams.size), np.append(pace, own)
 
-    def _routed(self, sent: Traffic, owner: IntArray) -> Streams:
-        """Return the flows of listed messages."""
-        found = connections(self.fabric.ways, sent.source, sent.target, self.fabric.rule)
-        size = sent.size[found.message] * found.share
-        return Streams(found.first, found.links, found.parts, size, owner[found.message])
+    def _routed(self, sent: Traffic) -> tuple[Legs, FloatArray, IntArray]:
+        """Return the flows of messages.
+
+        Where GPUs are cabled to each other, no two messages share legs: if these are too many,
+        those of one rank are paced as soon as they are listed.
+        """
+        ways, rule = self.fabric.ways, self.fabric.rule
+        pace = self.group_of[sent.source] if self.paced else sent.source
+        inside = np.count_nonzero(ways.domain[sent.source] == ways.domain[sent.target])
+        if inside <= FOLLOWED or not ways.up.joins_endpoints:
+            found = legs_between(ways, sent.source, sent.target, rule)
+            return found, sent.size[found.message] * found.share, pace[found.message]
+        order, owners = np.argsort(pace, kind="stable"), np.unique(pace)
+        each = max(1, len(owners) * BLOCK // len(order))
+        cuts = np.searchsorted(pace[order], owners[each::each])
+        found, sizes = _no_streams().flows, []
+        for rows in np.split(order, cuts):
+            part = legs_between(ways, sent.source[rows], sent.target[rows], rule)
+            message = rows[part.message]
+            chain, size = paced(part, sent.size[message] * part.share, pace[message])
+            found = found.joined(chain)
+            sizes.append(size)
+        return found, np.concatenate(sizes), owners
 
     @cached_property
     def group_of(self) -> IntArray:
@@ -288,20 +296,6 @@ def _joined(a: Streams, b: Streams) -> Streams:
             for name in ("links", "parts", "size", "group")
         ),
     )
-
-
-def _paced(flows: Streams, n_links: int) -> Streams:
-    """Make one flow of all flows of a group."""
-    length = np.diff(flows.first)
-    both, entry = np.unique(
-        np.repeat(flows.group, length) * n_links + flows.links, return_inverse=True
-    )
-    carried = np.bincount(entry, flows.parts * np.repeat(flows.size, length), len(both))
-    groups, number = np.unique(flows.group, return_inverse=True)
-    whole = np.bincount(number, flows.size).astype(float)
-    row = np.searchsorted(groups, both // n_links)
-    first = np.searchsorted(row, np.arange(len(groups) + 1))
-    return Streams(first, both % n_links, carried / whole[row], whole, groups)
 
 
 def _multicast(fabric: Fabric, groups: IntArray, number: IntArray, local: int) -> Streams:

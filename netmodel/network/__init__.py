@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from netmodel.network import faults
     from netmodel.network.arrays import Network, compile_network
     from netmodel.network.flows import simulate_flows
-    from netmodel.network.itinerary import Connections, Routes, connections, routes
+    from netmodel.network.itinerary import Routes, routes
+    from netmodel.network.legs import Connections, connections
     from netmodel.network.load import Hot, Loads, contention_time, link_loads
     from netmodel.network.maxmin import maxmin_rates
     from netmodel.network.metrics import describe
@@ -65,7 +66,8 @@ _HOMES = {
     "placement": ("PLACEMENTS", "place"),
     "ports": ("Ways",),
     "resilience": ("Slowdown", "single_failures", "slowdowns"),
-    "itinerary": ("Connections", "Routes", "connections", "routes"),
+    "itinerary": ("Routes", "routes"),
+    "legs": ("Connections", "connections"),
     "routing": ("POLICIES",),
     "schedule": ("flow_time",),
     "sharing": ("Sharers",),

@@ -23,13 +23,25 @@ import fnmatch
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from netmodel.errors import InputError, unknown_name
-from netmodel.graph import NODE_KINDS, TIERS, Block, Cables, FloatArray, IntArray, Wiring
+from netmodel.graph import (
+    NODE_KINDS,
+    SWITCH_KINDS,
+    TIERS,
+    Block,
+    Cables,
+    FloatArray,
+    IntArray,
+    Wiring,
+)
+
+if TYPE_CHECKING:
+    from netmodel.network.arrays import Network
 
 BoolArray = npt.NDArray[np.bool_]
 SHAPE = re.compile(r"(?P<what>.+?)(?:\s+at\s+(?P<rest>[\d.]+)\s*%)?\s*$")
@@ -69,6 +81,37 @@ def apply(wiring: Wiring, patterns: str | Iterable[str]) -> Wiring:
     for pattern in [patterns] if isinstance(patterns, str) else patterns:
         damage.inflict(wiring, pattern)
     return damage.remains(wiring)
+
+
+def on_links(network: Network, patterns: Iterable[str]) -> Network | None:
+    """Return the same nodes and links, of which those between hosts that are broken join nothing.
+
+    None where something inside a host is hit: what remains is another fabric, see :func:`apply`.
+    """
+    wiring = network.wiring
+    damage = Damage.none(wiring)
+    for pattern in patterns:
+        damage.inflict(wiring, pattern)
+    edges = network.n_links // 2
+    between = network.layer[:edges] >= TIERS["host-leaf"]
+    dead = ~damage.alive
+    left = np.where(dead[network.source] | dead[network.target], 0.0, np.tile(damage.cables, 2))
+    hit = (damage.cables < 1) | (damage.speed < 1)
+    alone = ("nic", *SWITCH_KINDS)
+    if (hit & ~between).any() or not np.isin(network.kind[dead], _numbers(alone)).all():
+        return None
+    lives = (left > 0) | ~np.tile(between, 2)
+    left = np.where(lives & np.tile(between, 2), left, 1.0)
+    return replace(
+        network,
+        capacity=network.capacity * left * np.tile(damage.speed, 2),
+        cables=np.maximum(np.rint(network.cables * left), 1).astype(int),
+        layer=np.where(lives, network.layer, -1),
+    )
+
+
+def _numbers(kinds: Iterable[str]) -> list[int]:
+    return [NODE_KINDS.index(kind) for kind in kinds]
 
 
 @dataclass(eq=False)

@@ -41,6 +41,7 @@ def simulate_flows(
     size: FloatArray | float,
     start: FloatArray | float,
     parts: FloatArray | None = None,
+    weights: FloatArray | None = None,
 ) -> FloatArray:
     """Return when each flow ends.
 
@@ -56,6 +57,8 @@ def simulate_flows(
     parts : array [entries], optional
         Share of a flow's bytes that takes the link, 1 by default. A sprayed flow names the links
         of all its paths, keeps one rate over them, and waits for the latency of the mean path.
+    weights : array [flows], optional
+        How many equal flows a row stands for, 1 by default.
 
     Returns
     -------
@@ -78,21 +81,24 @@ def simulate_flows(
     capacity, paths = maxmin.checked(capacity, indptr, links, parts)
     latency = _column(latency, len(capacity), "latency")
     size, start = _column(size, flows, "size"), _column(start, flows, "start")
+    weights = _column(1.0 if weights is None else weights, flows, "weights")
     if not np.all(capacity > 0):
         raise InputError("a link's bandwidth is zero, its flows would never end", where="capacity")
     if np.any(latency < 0) or np.any(size < 0):
         raise InputError("a latency or size is negative", where="latency, size")
+    if not np.all(weights > 0):
+        raise InputError("a row stands for no flow", where="weights")
     clock = start.min(initial=np.inf) if flows else 0.0  # late starts must not cost digits
     waits = np.bincount(paths.owner, latency[paths.links] * paths.parts, minlength=flows)
     joins = (start - clock + waits).astype(float, copy=False)
     ends = joins.copy()
     busy = np.flatnonzero((paths.lengths > 0) & (size > 0))
     with np.errstate(over="ignore"):
-        longest = joins.max(initial=0.0) + flows * size.max(initial=0.0) / capacity.min(initial=1)
+        slowest = weights.sum() * size.max(initial=0.0) / capacity.min(initial=1)
+        longest = joins.max(initial=0.0) + slowest
     if not np.isfinite(longest):
         raise InputError("flows could last longer than numbers reach", where="size, capacity")
-    ones = np.ones(len(busy))
-    load = _Load(capacity, paths.take(busy), ones, size[busy], joins[busy])
+    load = _Load(capacity, paths.take(busy), weights[busy], size[busy], joins[busy])
     merged, row = _merge(load)
     ends[busy] = _drain(merged)[row]
     return ends + clock
@@ -142,7 +148,7 @@ def _merge(load: _Load) -> tuple[_Load, IntArray]:
     group = np.empty(flows, np.int64)
     group[order] = np.cumsum(new) - 1
     merged = load.select(order[new])
-    return replace(merged, weight=np.bincount(group).astype(float)), group
+    return replace(merged, weight=np.bincount(group, load.weight).astype(float)), group
 
 
 def _drain(load: _Load) -> FloatArray:

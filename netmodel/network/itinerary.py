@@ -7,13 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from netmodel.errors import InputError
 from netmodel.graph import FloatArray, IntArray
 from netmodel.network.arrays import Network
 from netmodel.network.ports import Ways
 from netmodel.network.routing import Rule, single_paths
 from netmodel.network.stage import Stage
-from netmodel.network.walk import fan_out
 
 Leg = tuple[Stage, IntArray, IntArray]
 """A stage and the endpoints between which messages cross it."""
@@ -41,31 +39,6 @@ class Routes:
         """Return the latency of each path [s]."""
         total: FloatArray = np.where(self.paths >= 0, network.latency[self.paths], 0.0).sum(axis=1)
         return total
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Connections:
-    """Flows that carry messages, with their links in rows (CSR).
-
-    Attributes
-    ----------
-    message : int array [flows]
-        Whose bytes they carry; a message has a flow for each of its ports and connections.
-    share : float array [flows]
-        Part of the message's bytes.
-    first : int array [flows + 1]
-        Where each flow's links begin.
-    links : int array [entries]
-        Links.
-    parts : float array [entries]
-        Part of the flow's bytes that takes the link.
-    """
-
-    message: IntArray
-    share: FloatArray
-    first: IntArray
-    links: IntArray
-    parts: FloatArray
 
 
 def routes(
@@ -98,7 +71,7 @@ def routes(
     rule = Rule(policy=policy, seed=seed, qps=qps, forward=forward)
     ways = network if isinstance(network, Ways) else Ways(network)
     parts = []
-    for _, which, legs in _itineraries(ways, np.asarray(source), np.asarray(target), rule):
+    for _, which, legs in itineraries(ways, np.asarray(source), np.asarray(target), rule):
         main = max(range(len(legs)), key=lambda i: legs[i][0] is rule.out(ways))
         flow, found = single_paths(*legs[main], rule)
         inner = Rule(policy="ecmp", seed=seed)
@@ -114,64 +87,7 @@ def routes(
     return Routes(flow[order], share[order], _stacked([part[1] for part in parts])[order])
 
 
-def connections(ways: Ways, source: IntArray, target: IntArray, rule: Rule) -> Connections:
-    """Return the flows of messages between ranks, as ``simulate_flows`` reads them.
-
-    Where the rule keeps a connection to one path, it is one flow; where switches (or NVSwitches)
-    spread it, its flow names the links of all its paths.
-
-    Raises
-    ------
-    InputError
-        For ``optimal``, which routes traffic and not single messages.
-    ModelError
-        When a pair has no way; it names the two ends.
-    """
-    if rule.policy == "optimal":
-        raise InputError(
-            "optimal routing divides traffic, not single messages",
-            remedy="Use --fidelity contention with it, or another routing policy.",
-        )
-    source, target = np.asarray(source, int), np.asarray(target, int)
-    copies = rule.qps if rule.policy == "ecmp" else 1
-    ports = ways.port.shape[1] if len(ways.ports) else 1
-    n, none = ways.network.n_links, np.zeros(0, int)
-    flows, keys, parts = [none], [none], [np.zeros(0)]
-    for turn, which, legs in _itineraries(ways, source, target, rule):
-        flow = ((which * ports + turn)[:, None] * copies + np.arange(copies)).ravel()
-        flows.append(flow)
-        for leg in legs:
-            row, link, part = _leg_shares(ways, leg, rule, copies)
-            keys.append(flow[row] * n + link)
-            parts.append(part)
-    every = np.unique(np.concatenate(flows))
-    both, entry = np.unique(np.concatenate(keys), return_inverse=True)
-    message = every // (ports * copies)
-    return Connections(
-        message=message,
-        share=1.0 / np.bincount(message)[message],
-        first=np.searchsorted(both // n, np.append(every, np.iinfo(np.int64).max)),
-        links=both % n,
-        parts=np.bincount(entry, np.concatenate(parts), len(both)).astype(float),
-    )
-
-
-def _leg_shares(
-    ways: Ways, leg: Leg, rule: Rule, copies: int
-) -> tuple[IntArray, IntArray, FloatArray]:
-    """Return flow, link and part of one stage of messages, each of which is so many flows."""
-    stage, start, goal = leg
-    single = rule.policy in ("valiant", "dimension-order") and stage.joins_peers
-    if single or rule.walks(ways, stage):
-        paths = single_paths(stage, start, goal, rule)[1]
-        flow, hop = np.nonzero(paths >= 0)
-        return flow, paths[flow, hop], np.ones(len(flow))
-    row, link, part = fan_out(stage, start, goal)
-    flow = (row[:, None] * copies + np.arange(copies)).ravel()
-    return flow, np.repeat(link, copies), np.repeat(part, copies)
-
-
-def _itineraries(
+def itineraries(
     ways: Ways, source: IntArray, target: IntArray, rule: Rule
 ) -> Iterator[tuple[int, IntArray, list[Leg]]]:
     """Yield a port's turn, messages that take the same stages, and the legs of their ways.

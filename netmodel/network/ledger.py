@@ -92,6 +92,13 @@ class Account:
         first = self.representative[pair // nodes]
         return first, pair % nodes, np.bincount(inverse, size, len(pair)).astype(float)
 
+    def by_pair(self) -> tuple[IntArray, IntArray, FloatArray]:
+        """Return what was booked one by one, that between the same endpoints added up."""
+        start, goal, size = self.flows()
+        nodes = self.stage.network.n_nodes
+        pair, inverse = np.unique(start * nodes + goal, return_inverse=True)
+        return pair // nodes, pair % nodes, np.bincount(inverse, size, len(pair)).astype(float)
+
     @property
     def representative(self) -> IntArray:
         """Return the first endpoint of each group."""

@@ -197,7 +197,7 @@ def _two_legs(stage: Stage, matrix: FloatArray) -> tuple[FloatArray, FloatArray]
 
 def _along_paths(account: Account, rule: Rule) -> FloatArray:
     """Send each flow of an account along the paths that the policy picks."""
-    start, goal, size = account.by_goal() if rule.policy == "static" else account.flows()
+    start, goal, size = account.by_goal() if rule.policy == "static" else account.by_pair()
     flow, paths = single_paths(account.stage, start, goal, rule)
     split = np.bincount(flow, minlength=len(start))[flow]
     used = paths >= 0

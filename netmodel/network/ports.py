@@ -12,8 +12,7 @@ from netmodel.errors import ModelError
 from netmodel.graph import NODE_KINDS, TIERS, IntArray
 from netmodel.network.arrays import Network, sorted_by
 from netmodel.network.components import join
-from netmodel.network.lumping import colours
-from netmodel.network.stage import Stage
+from netmodel.network.stage import Stage, groups_alike
 
 BoolArray = npt.NDArray[np.bool_]
 FAR = np.iinfo(np.int64).max
@@ -53,14 +52,8 @@ class Ways:
     def out(self) -> Stage:
         """Switches between hosts: ports to ports; those cabled alike are one group."""
         ports, links = self.ports, self._links(2, max(TIERS.values()))
-        source, target = self.network.source[links], self.network.target[links]
-        start = np.arange(self.network.n_nodes) + 1
-        start[ports] = 0
-        alike = colours(start, source, target, self.network.capacity[links])[ports]
-        _, first, group = np.unique(alike, return_index=True, return_inverse=True)
-        rank = np.empty(len(first), int)
-        rank[np.argsort(first)] = np.arange(len(first))
-        return Stage(self.network, links, ports, rank[group], self._devices())
+        group = groups_alike(self.network, links, ports)
+        return Stage(self.network, links, ports, group, self._devices())
 
     @cached_property
     def out_direct(self) -> Stage:
@@ -72,6 +65,19 @@ class Ways:
         between = [np.full(len(group.a), group.tier == "global") for group in cables]
         far = np.tile(np.concatenate([np.zeros(0, bool), *between]), 2)[out.links]
         return replace(out, cost=np.where(far, 3, 1)) if far.any() else out
+
+    def on(self, network: Network) -> Ways:
+        """Return the ways of a network of the same nodes and links of which some are broken.
+
+        Stages that are whole are taken over with all that is known of them.
+        """
+        found, was = Ways(network), self.network
+        hit = np.flatnonzero((network.layer != was.layer) | (network.capacity != was.capacity))
+        for name in ("up", "host"):
+            stage = getattr(self, name)
+            if not np.isin(hit, stage.links).any():
+                vars(found)[name] = stage
+        return found
 
     def _links(self, low: int, high: int | None = None) -> IntArray:
         """Return the links of some layers."""

@@ -12,9 +12,9 @@ from collections.abc import Iterable
 import numpy as np
 
 from netmodel.graph import FloatArray
+from netmodel.network.alike import classes
 from netmodel.network.arrays import Network
-from netmodel.network.flows import simulate_flows
-from netmodel.network.itinerary import connections
+from netmodel.network.legs import legs_between
 from netmodel.network.ports import Ways
 from netmodel.network.routing import Rule
 from netmodel.network.traffic import Traffic
@@ -62,16 +62,10 @@ def flow_time(
 def arrivals(ways: Ways, traffic: Traffic, rule: Rule) -> FloatArray:
     """Return when the last byte of each listed message arrives, all being sent at once [s]."""
     network = ways.network
-    flows = connections(ways, traffic.source, traffic.target, rule)
-    ends = simulate_flows(
-        network.capacity,
-        network.latency,
-        flows.first,
-        flows.links,
-        traffic.size[flows.message] * flows.share,
-        0.0,
-        parts=flows.parts,
-    )
+    flows = legs_between(ways, traffic.source, traffic.target, rule)
+    size = traffic.size[flows.message] * flows.share
+    found = classes(network.capacity, network.latency, flows, size)
+    ends = found.ends()[found.member]
     last = np.zeros(len(traffic.size))
     np.maximum.at(last, flows.message, ends)
     return last

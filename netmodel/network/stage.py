@@ -8,8 +8,8 @@ which single path a policy picks.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -22,6 +22,9 @@ from netmodel.network.lumping import colours
 
 DistanceArray = npt.NDArray[np.int16]
 CHUNK = 400_000  # entries of a working array: small enough for the cache
+KEPT = 6_000_000  # arcs times columns up to which it is remembered how bytes spread
+Spread = tuple[IntArray, IntArray, IntArray, FloatArray]
+"""Arcs that bring bytes nearer, where from and where to (class and column), and their parts."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -206,6 +209,18 @@ class Stage:
         network, links = self.network, self.links
         return bool((ends[network.source[links]] == ends[network.target[links]]).any())
 
+    @cached_property
+    def joins_endpoints(self) -> bool:
+        """Whether some endpoints are cabled to each other."""
+        ends = self.group_of >= 0
+        network, links = self.network, self.links
+        return bool((ends[network.source[links]] & ends[network.target[links]]).any())
+
+    @cached_property
+    def grouped(self) -> Stage:
+        """The same stage with all endpoints that are cabled alike in one group."""
+        return replace(self, group=groups_alike(self.network, self.links, self.endpoints))
+
     def arriving(self, traffic: FloatArray) -> FloatArray:
         """Return the bytes for each group [components, width] of a traffic matrix."""
         found = np.zeros((int(self.home.max(initial=-1)) + 1, self.width))
@@ -237,23 +252,45 @@ class Stage:
             Bytes.
         """
         arcs, total = self.arcs, np.zeros(len(self.arcs.source))
-        used = np.flatnonzero(traffic.any(axis=0))
-        for columns in _chunks(used, max(1, CHUNK // max(1, len(total)))):
-            far = self.distance[:, columns]
-            here = np.zeros(far.shape)
+        for columns, steps in self._spread:
+            if not traffic[:, columns].any():
+                continue
+            here = np.zeros((len(arcs.forwards), len(columns)))
             here[self.group_class] = traffic[:, columns]
-            for arc, column in self._steps(far):
-                spot = arcs.source[arc] * len(columns) + column
-                weight = arcs.capacity[arc]
+            flat = here.reshape(-1)
+            for arc, spot, onwards, part in steps:
+                weight = part
                 if rank is not None:
-                    lowest = np.full(far.size, np.iinfo(np.int64).max)
+                    lowest = np.full(len(flat), np.iinfo(np.int64).max)
                     np.minimum.at(lowest, spot, rank[arc])
-                    weight = np.where(rank[arc] == lowest[spot], weight, 0.0)
-                whole = np.bincount(spot, weight, far.size)[spot]
-                moved = here.ravel()[spot] * weight / np.where(whole > 0, whole, 1.0)
+                    weight = np.where(rank[arc] == lowest[spot], arcs.capacity[arc], 0.0)
+                    whole = np.bincount(spot, weight, len(flat))[spot]
+                    weight = weight / np.where(whole > 0, whole, 1.0)
+                moved = flat[spot] * weight
                 total += np.bincount(arc, moved, len(total))
-                np.add.at(here.reshape(-1), arcs.target[arc] * len(columns) + column, moved)
+                np.add.at(flat, onwards, moved)
         return total
+
+    @property
+    def _spread(self) -> Iterable[tuple[IntArray, list[Spread]]]:
+        """How bytes spread, for some columns at a time; kept where it is small enough."""
+        if len(self.arcs.source) * self.width > KEPT:
+            return self._spreading()
+        return self._kept_spread
+
+    @cached_property
+    def _kept_spread(self) -> list[tuple[IntArray, list[Spread]]]:
+        return list(self._spreading())
+
+    def _spreading(self) -> Iterator[tuple[IntArray, list[Spread]]]:
+        arcs = self.arcs
+        for columns in _chunks(np.arange(self.width), max(1, CHUNK // max(1, len(arcs.source)))):
+            steps, count = [], len(columns)
+            for arc, column in self._steps(self.distance[:, columns]):
+                spot, weight = arcs.source[arc] * count + column, arcs.capacity[arc]
+                whole = np.bincount(spot, weight)[spot]
+                steps.append((arc, spot, arcs.target[arc] * count + column, weight / whole))
+            yield columns, steps
 
     def _steps(self, far: DistanceArray) -> Iterator[tuple[IntArray, IntArray]]:
         """Yield the arcs that bring bytes one hop nearer, farthest first, with their columns."""
@@ -294,6 +331,21 @@ class Arcs:
     member: IntArray
     forwards: npt.NDArray[np.bool_]
     length: IntArray
+
+
+def groups_alike(network: Network, links: IntArray, endpoints: IntArray) -> IntArray:
+    """Return a group for each endpoint, the same for those that have equal cables to the rest.
+
+    Groups are numbered from 0 in the order of their first endpoints.
+    """
+    start = np.arange(network.n_nodes) + 1
+    start[endpoints] = 0
+    source, target = network.source[links], network.target[links]
+    alike = colours(start, source, target, network.capacity[links])[endpoints]
+    _, first, group = np.unique(alike, return_index=True, return_inverse=True)
+    rank = np.empty(len(first), int)
+    rank[np.argsort(first)] = np.arange(len(first))
+    return rank[group]
 
 
 def _rows(arcs: Arcs, length: int, n: int) -> tuple[IntArray, IntArray, IntArray]:

@@ -7,8 +7,9 @@ routing, another placement) the part of the message that bytes take grows as tha
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from math import gcd
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -16,7 +17,7 @@ import numpy as np
 
 from netmodel.errors import ModelError
 from netmodel.graph import IntArray, Wiring
-from netmodel.network import Loads, Traffic, Ways, compile_network, link_loads, place
+from netmodel.network import Loads, Traffic, Ways, compile_network, faults, link_loads, place
 from netmodel.network import traffic as patterns
 from netmodel.network.traffic import sister_groups
 from netmodel.training.messages import Message
@@ -172,17 +173,47 @@ class Job:
         ModelError
             When a rank is gone, or has lost another one.
         """
+        if wiring is self.wiring:
+            return self._loaded(self.ways, self.traffic, policy)
         ranks = self._where(wiring)
-        host = hosts_of(wiring)[ranks]
-        ways = Ways(compile_network(wiring))
+        return self._loaded(
+            Ways(compile_network(wiring)), self._sent(ranks, hosts_of(wiring)[ranks]), policy
+        )
+
+    def hurt(self, patterns: Iterable[str], policy: str = "") -> dict[Shape, Loads]:
+        """Load the links of what faults leave of the fabric.
+
+        Raises
+        ------
+        InputError
+            When a pattern cannot be read or names nothing.
+        ModelError
+            As :meth:`loads`.
+        """
+        patterns = tuple(patterns)
+        network = faults.on_links(self.ways.network, patterns)
+        if network is None:
+            return self.loads(faults.apply(self.wiring, patterns), policy)
+        return self._loaded(self.ways.on(network), self.traffic, policy)
+
+    @cached_property
+    def ways(self) -> Ways:
+        """The sound fabric, compiled."""
+        return Ways(compile_network(self.wiring))
+
+    @cached_property
+    def traffic(self) -> dict[Shape, Traffic]:
+        """What each shape of message lays on pairs of GPUs of the sound fabric."""
+        return self._sent(self.ranks, hosts_of(self.wiring)[self.ranks])
+
+    def _sent(self, ranks: IntArray, host: IntArray) -> dict[Shape, Traffic]:
+        return {shape: traffic_of(shape, ranks, host) for shape in shapes_of(self.given)}
+
+    def _loaded(self, ways: Ways, sent: Mapping[Shape, Traffic], policy: str) -> dict[Shape, Loads]:
+        routing = self.routing
         return {
-            shape: link_loads(
-                ways,
-                traffic_of(shape, ranks, host),
-                policy=policy or self.routing.policy,
-                seed=self.routing.seed,
-            )
-            for shape in shapes_of(self.given)
+            shape: link_loads(ways, traffic, policy=policy or routing.policy, seed=routing.seed)
+            for shape, traffic in sent.items()
         }
 
     def _where(self, wiring: Wiring) -> IntArray:

@@ -263,9 +263,9 @@ def whatif(
     job = Job.of(changed, then, routing)
     loads: dict[Shape, Loads] = {}
     if change.patterns or change.reroute or routing != USUAL:
-        wiring = faults.apply(job.wiring, change.patterns)
-        loads = job.loads(wiring, change.reroute)
-        after = stretched(changed, growth(loads, _reference(changed, then)))
+        loads = job.hurt(change.patterns, change.reroute)
+        reference = job.loads(job.wiring) if routing == USUAL else _reference(changed, then)
+        after = stretched(changed, growth(loads, reference))
     slow = _slow_gpus(job, change)
     first, last = before.sum(), summed(after, slow)
     made = (_step(before, first), _step(after, last))

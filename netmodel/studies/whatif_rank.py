@@ -14,7 +14,7 @@ import numpy as np
 
 from netmodel.errors import ModelError
 from netmodel.graph import SWITCH_KINDS, TIERS, IntArray
-from netmodel.network import Loads, faults
+from netmodel.network import Loads
 from netmodel.network.lumping import colours
 from netmodel.studies.job_traffic import USUAL, Job, Routing, Shape, growth, stretched
 from netmodel.studies.layouts import Choice, Request, choose
@@ -158,7 +158,7 @@ def rank_faults(
     found = []
     for number, (pattern, what, count) in enumerate(singles):
         try:
-            loads = job.loads(faults.apply(job.wiring, pattern))
+            loads = job.hurt([pattern])
         except ModelError as cut:
             after, because = float("inf"), cut.found
         else:

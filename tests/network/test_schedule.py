@@ -8,7 +8,7 @@ from netmodel.errors import InputError, ModelError
 from netmodel.graph import from_networkx
 from netmodel.network import link_loads, maxmin_rates, traffic
 from netmodel.network.arrays import compile_network
-from netmodel.network.itinerary import connections
+from netmodel.network.legs import connections
 from netmodel.network.ports import Ways
 from netmodel.network.routing import Rule
 from netmodel.network.schedule import arrivals, flow_time
