@@ -23,7 +23,7 @@ from netmodel.training.compose import Others, Pace, finish, slowest
 from netmodel.training.factors import factors, rates
 from netmodel.training.frameworks import Software
 from netmodel.training.layer import Totals, layer, totals
-from netmodel.training.messages import Message, Wires, timed
+from netmodel.training.messages import Message, Wires, laid, timed_on
 from netmodel.training.placement import strides
 from netmodel.training.plan import Plan, plan
 from netmodel.workload import Demand, Model, Strategy, demands
@@ -40,6 +40,8 @@ MEMORY_BLOCK = 2**17
 """Layouts whose memory is found at once."""
 
 
+LISTED = 3
+"""Axes of the numbers of layouts in a list: virtual stages, ZeRO stages, sites."""
 SHARDED = 3
 """The ZeRO stage that sends weights in every layer."""
 REPEATED = 1.5
@@ -65,11 +67,10 @@ class Timer:
         self.known: dict[tuple[Any, ...], Message] = {}
 
     def messages(self, asked: tuple[Demand, ...], strategy: Strategy) -> tuple[Message, ...]:
-        """Time every message of the layouts of a grid."""
+        """Time every message of the layouts of a grid or of a list."""
         distance = strides(strategy)
-        found = []
-        for demand in asked:
-            key = (
+        keys = [
+            (
                 demand.kind,
                 strategy.overlap_ep,
                 *(
@@ -79,11 +80,18 @@ class Timer:
                         demand.top_k, demand.vector,
                     )
                 ),
-            )  # fmt: skip
-            one = self.known.get(key)
-            if one is None:
-                one = timed(replace(demand, count=1), self.model, strategy, self.wires)
-                self.known[key] = one
+            )
+            for demand in asked
+        ]  # fmt: skip
+        new = {
+            key: (replace(demand, count=1), distance[demand.dimension])
+            for key, demand in zip(keys, asked, strict=True)
+            if key not in self.known
+        }
+        self._learn(new, strategy.overlap_ep)
+        found = []
+        for key, demand in zip(keys, asked, strict=True):
+            one = self.known[key]
             found.append(
                 one._replace(
                     demand=demand,
@@ -92,6 +100,44 @@ class Timer:
                 )
             )
         return tuple(found)
+
+    def _learn(self, new: Mapping[Any, tuple[Demand, Any]], overlapped: bool) -> None:
+        """Time messages of one kind and shape of question together, end to end in one array."""
+        alike: dict[Any, list[Any]] = {}
+        for key, (demand, stride) in new.items():
+            values = (stride, demand.size, demand.ranks, demand.tokens)
+            shape = np.broadcast_shapes(*map(np.shape, values))
+            listed = len(shape) == LISTED and not any(
+                isinstance(each, np.ndarray) for each in (demand.top_k, demand.vector)
+            )
+            sort = (demand.kind, demand.top_k, demand.vector) if listed else key
+            alike.setdefault(sort, []).append((key, demand, values, shape))
+        tiers = self.wires.tiers
+        for group in alike.values():
+            if len(group) == 1:
+                ((key, demand, (stride, *_), _),) = group
+                span = laid(demand.ranks, stride, tiers)
+                self.known[key] = timed_on(
+                    demand, span, self.model, self.wires, overlapped=overlapped
+                )
+                continue
+            flat = [
+                np.concatenate([np.broadcast_to(v[i], shape).ravel() for _, _, v, shape in group])
+                for i in range(4)
+            ]
+            stride, size, ranks, tokens = flat
+            joint = replace(group[0][1], size=size, ranks=ranks, tokens=tokens)
+            span = laid(ranks, stride, tiers)
+            whole = timed_on(joint, span, self.model, self.wires, overlapped=overlapped)
+            start = 0
+            for key, demand, _, shape in group:
+                end = start + math.prod(shape)
+                seconds, latency = (
+                    np.broadcast_to(each, size.shape)[start:end].reshape(shape)
+                    for each in (whole.seconds, whole.latency)
+                )
+                self.known[key] = Message(demand, seconds, None, latency)
+                start = end
 
 
 def _content(value: Any) -> Any:
@@ -128,7 +174,8 @@ class Evaluator:
     Attributes
     ----------
     layers : dict
-        Of the class that was last added up: another that deals layers differently shares them.
+        Of the classes that were added up, in a grid the last of them: those that only deal layers
+        differently share them.
     """
 
     model: Model
@@ -178,7 +225,8 @@ class Evaluator:
             speed = self.speed(grid)
             same = word.order, word.recompute, zero, word.schedule == "dualpipe"
             if same not in self.layers:
-                self.layers.clear()
+                if len(room.shape) > 1:  # a grid's are large, and its jobs come class by class
+                    self.layers.clear()
                 self.layers[same] = {
                     kind: totals(layer(whole, kind, speed, values)) for kind in whole.work
                 }
