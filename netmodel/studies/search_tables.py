@@ -22,10 +22,10 @@ from netmodel.studies.search_space import PLAIN, Space, Word
 from netmodel.training.compose import Others, Pace, finish, slowest
 from netmodel.training.factors import factors, rates
 from netmodel.training.frameworks import Software
-from netmodel.training.layer import Totals, layer, totals
+from netmodel.training.layer import layer, totals
 from netmodel.training.messages import Message, Wires, laid, timed_on
 from netmodel.training.placement import strides
-from netmodel.training.plan import Plan, plan
+from netmodel.training.plan import Plan, plan, summed
 from netmodel.workload import Demand, Model, Strategy, demands
 from netmodel.workload.memory import memory_by_stage
 
@@ -40,8 +40,10 @@ MEMORY_BLOCK = 2**17
 """Layouts whose memory is found at once."""
 
 
-LISTED = 3
-"""Axes of the numbers of layouts in a list: virtual stages, ZeRO stages, sites."""
+BRIEF = 4096
+"""Values of a message up to which asking costs more than answering: those are timed together."""
+INSIDE = ("forward", "backward")
+"""Phases of messages inside layers."""
 SHARDED = 3
 """The ZeRO stage that sends weights in every layer."""
 REPEATED = 1.5
@@ -66,8 +68,16 @@ class Timer:
         self.wires = wires
         self.known: dict[tuple[Any, ...], Message] = {}
 
-    def messages(self, asked: tuple[Demand, ...], strategy: Strategy) -> tuple[Message, ...]:
-        """Time every message of the layouts of a grid or of a list."""
+    def messages(
+        self, asked: tuple[Demand, ...], strategy: Strategy
+    ) -> tuple[tuple[Message, ...], tuple[int, ...]]:
+        """Time every message of the layouts of a grid or of a list.
+
+        Returns
+        -------
+        tuple
+            The messages, and of those inside layers what tells their seconds apart.
+        """
         distance = strides(strategy)
         keys = [
             (
@@ -89,9 +99,11 @@ class Timer:
             if key not in self.known
         }
         self._learn(new, strategy.overlap_ep)
-        found = []
+        found, marks = [], []
         for key, demand in zip(keys, asked, strict=True):
             one = self.known[key]
+            if demand.phase in INSIDE:
+                marks.append(id(one))
             found.append(
                 one._replace(
                     demand=demand,
@@ -99,18 +111,18 @@ class Timer:
                     latency=demand.count * one.latency,
                 )
             )
-        return tuple(found)
+        return tuple(found), tuple(marks)
 
     def _learn(self, new: Mapping[Any, tuple[Demand, Any]], overlapped: bool) -> None:
-        """Time messages of one kind and shape of question together, end to end in one array."""
+        """Time the brief messages of one kind together, end to end in one array."""
         alike: dict[Any, list[Any]] = {}
         for key, (demand, stride) in new.items():
             values = (stride, demand.size, demand.ranks, demand.tokens)
             shape = np.broadcast_shapes(*map(np.shape, values))
-            listed = len(shape) == LISTED and not any(
+            brief = math.prod(shape) <= BRIEF and not any(
                 isinstance(each, np.ndarray) for each in (demand.top_k, demand.vector)
             )
-            sort = (demand.kind, demand.top_k, demand.vector) if listed else key
+            sort = (demand.kind, demand.top_k, demand.vector) if brief else key
             alike.setdefault(sort, []).append((key, demand, values, shape))
         tiers = self.wires.tiers
         for group in alike.values():
@@ -173,9 +185,8 @@ class Evaluator:
 
     Attributes
     ----------
-    layers : dict
-        Of the classes that were added up, in a grid the last of them: those that only deal layers
-        differently share them.
+    shared : dict
+        What classes that were looked at share with others, by what is recomputed.
     """
 
     model: Model
@@ -183,7 +194,7 @@ class Evaluator:
     software: Software
     accelerator: Accelerator
     timer: Timer
-    layers: dict[tuple[Any, ...], dict[str, Totals]] = field(default_factory=dict)
+    shared: dict[str, dict[tuple[Any, ...], Any]] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -200,7 +211,7 @@ class Evaluator:
 
     def on(self, room: Space) -> Evaluator:
         """Return the same for another space."""
-        return replace(self, room=room, layers={})
+        return replace(self, room=room, shared={})
 
     def rows(self, word: Word, zero: tuple[int, ...], sites: IntArray) -> Rows:
         """Add up the layers of all layouts of a class and lay them out by site.
@@ -214,24 +225,13 @@ class Evaluator:
         sites : array
             Places in the grid that are kept.
         """
-        room, software = self.room, self.software
-        vpp = room.vpp
+        room, vpp = self.room, self.room.vpp
         with np.errstate(all="ignore"):  # points that are not possible are dropped below
             grid = room.grid(word, zero, vpp)
-            asked = demands(self.model, grid, room.seq_len, software.recipe)
-            timed = self.timer.messages(asked, grid)
-            whole = plan(self.model, grid, room.seq_len, software, timed)
-            values = factors(self.accelerator, software.keys)
-            speed = self.speed(grid)
-            same = word.order, word.recompute, zero, word.schedule == "dualpipe"
-            if same not in self.layers:
-                if len(room.shape) > 1:  # a grid's are large, and its jobs come class by class
-                    self.layers.clear()
-                self.layers[same] = {
-                    kind: totals(layer(whole, kind, speed, values)) for kind in whole.work
-                }
-            layers = self.layers[same]
-            slow, others = slowest(whole, layers)
+            asked, bare = self._planned(word, zero, grid)
+            timed, marks = self.timer.messages(asked, grid)
+            whole = replace(bare, messages=summed(timed))
+            slow, others = self._slowest(word, zero, whole, marks)
         once = {key: each for key, each in whole.messages.items() if key[1] in ("edge", "step")}
         slim = replace(whole, work={}, messages=once, gpus=room.gpus)
         return Rows(
@@ -240,6 +240,39 @@ class Evaluator:
             others=Others(*(_flat(each, room.shape, sites) for each in others)),
             vpp=vpp,
         )
+
+    def _planned(
+        self, word: Word, zero: tuple[int, ...], grid: Strategy
+    ) -> tuple[tuple[Demand, ...], Plan]:
+        """State messages and plan of a class, which are those of every order."""
+        if len(self.room.shape) > 1 and self.shared and word.recompute not in self.shared:
+            self.shared.clear()  # a grid's are large, and its jobs come one recompute at a time
+        known = self.shared.setdefault(word.recompute, {})
+        same = "plan", zero, word.schedule
+        if same not in known:
+            recipe, length = self.software.recipe, self.room.seq_len
+            known[same] = (
+                demands(self.model, grid, length, recipe),
+                plan(self.model, grid, length, self.software, ()),
+            )
+        asked, bare = known[same]
+        return asked, bare
+
+    def _slowest(
+        self, word: Word, zero: tuple[int, ...], whole: Plan, marks: tuple[int, ...]
+    ) -> tuple[Pace, Others]:
+        """Find the slowest rank; orders and ways to deal layers share what is equal."""
+        known = self.shared[word.recompute]
+        same = "layers", zero, word.schedule == "dualpipe", marks
+        if same not in known:
+            values = factors(self.accelerator, self.software.keys)
+            speed = self.speed(self.room.base)
+            known[same] = {kind: totals(layer(whole, kind, speed, values)) for kind in whole.work}
+        rank = "rank", zero, word.schedule, marks
+        if rank not in known:
+            known[rank] = slowest(whole, known[same])
+        found: tuple[Pace, Others] = known[rank]
+        return found
 
     def least(self, order: str) -> tuple[FloatArray, FloatArray]:
         r"""Return bounds that no step of a site beats, in general and under DualPipe [s].
@@ -259,9 +292,8 @@ class Evaluator:
             grid = room.grid(word, (SHARDED,), (1,))
             asked = demands(self.model, grid, room.seq_len, software.recipe)
             inside = tuple(each for each in asked if each.dimension in ("tp", "cp", "ep", "etp"))
-            whole = plan(
-                self.model, grid, room.seq_len, software, self.timer.messages(inside, grid)
-            )
+            timed, _ = self.timer.messages(inside, grid)
+            whole = plan(self.model, grid, room.seq_len, software, timed)
             values = factors(self.accelerator, software.keys)
             speed = self.speed(grid)
             bound = self._bound(whole, speed, values)
