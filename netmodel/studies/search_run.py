@@ -11,7 +11,7 @@ import numpy as np
 from netmodel.graph import FloatArray, IntArray
 from netmodel.studies.search_rank import Ranking
 from netmodel.studies.search_space import GROUPS, BoolArray, Space, Word, distinct, sites
-from netmodel.studies.search_tables import Evaluator
+from netmodel.studies.search_tables import BLOCK, Evaluator
 from netmodel.workload import Model, Strategy
 
 FIRST, NEXT = 1.5, 1.5
@@ -224,18 +224,21 @@ def run(
         room = room.listed(places)
         evaluator, places = evaluator.on(room), np.arange(len(places))
     rows = evaluator.rows(Word(order, job.recompute, job.standing, 1), zero, places)
-    for (schedule, vpp), (need, good) in job.fits.items():
-        word = Word(order, job.recompute, schedule, vpp)
-        index = np.flatnonzero(good.any(axis=0))
-        for here, seconds in evaluator.seconds(rows, word, index):
-            part = index[here]
-            taken = good[:, part]
-            stage, column = np.nonzero(taken)
-            ranking.add(
-                room,
-                word,
-                np.asarray(zero)[stage],
-                places[part[column]],
-                seconds[taken],
-                need[:, part][taken],
-            )
+    for schedule in dict.fromkeys(name for name, _ in job.fits):
+        mine = {vpp: pair for (name, vpp), pair in job.fits.items() if name == schedule}
+        chosen = {vpp: np.flatnonzero(good.any(axis=0)) for vpp, (_, good) in mine.items()}
+        word = Word(order, job.recompute, schedule, 1)
+        times = evaluator.seconds(rows, word, chosen)
+        for vpp, (need, good) in mine.items():
+            for start in range(0, len(chosen[vpp]), BLOCK):
+                part = chosen[vpp][start : start + BLOCK]
+                taken = good[:, part]
+                stage, column = np.nonzero(taken)
+                ranking.add(
+                    room,
+                    replace(word, vpp=vpp),
+                    np.asarray(zero)[stage],
+                    places[part[column]],
+                    times[vpp][:, start : start + BLOCK][taken],
+                    need[:, part][taken],
+                )

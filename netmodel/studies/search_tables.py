@@ -332,25 +332,30 @@ class Evaluator:
         return rates(self.accelerator, values, precision=strategy.precision, flash=flash)
 
     def seconds(
-        self, rows: Rows, word: Word, chosen: IntArray
-    ) -> Iterator[tuple[slice, FloatArray]]:
-        """Yield step times [s] by ZeRO stage and chosen row, a block of rows at a time."""
+        self, rows: Rows, word: Word, chosen: Mapping[int, IntArray]
+    ) -> dict[int, FloatArray]:
+        """Time chosen rows of some numbers of virtual stages: by those, ZeRO stage and row [s]."""
         values = factors(self.accelerator, self.software.keys)
         speed = self.speed(self.room.base)
-        at = rows.vpp.index(word.vpp)
-        shared = replace(rows.plan, schedule=word.schedule, vpp=word.vpp)
-        for start in range(0, len(chosen), BLOCK):
+        shared = replace(rows.plan, schedule=word.schedule, vpp=1)
+        places = [rows.vpp.index(vpp) for vpp in chosen]
+        counts = [len(index) for index in chosen.values()]
+        at, index = np.repeat(places, counts), np.concatenate([*chosen.values()])
+        chunks = np.asarray(rows.vpp)[at]
+        found: list[FloatArray] = []
+        for start in range(0, len(index), BLOCK):
             here = slice(start, start + BLOCK)
-            index = chosen[here]
 
-            def pick(each: Any, index: IntArray = index) -> Any:
+            def pick(each: Any, at: IntArray = at[here], index: IntArray = index[here]) -> Any:
                 return _pick(each, at, index)
 
-            made = _map_plan(shared, pick)
+            made = replace(_map_plan(shared, pick), vpp=chunks[here])
             slow = _map(rows.slow, pick)
             others = Others(*(_map(each, pick) for each in rows.others))
-            frame = finish(made, (slow, others), speed, values)
-            yield here, frame.step_time
+            found.append(finish(made, (slow, others), speed, values).step_time)
+        whole = np.concatenate(found, axis=1)
+        parts = np.split(whole, np.cumsum(counts)[:-1], axis=1)
+        return dict(zip(chosen, parts, strict=True))
 
     def memory(self, word: Word, vpp: tuple[int, ...], sites: IntArray) -> Iterator[FloatArray]:
         """Yield the memory of the fullest GPU [B] by ZeRO stage and site, for each of ``vpp``."""
@@ -387,16 +392,17 @@ def _map_plan(made: Plan, change: Any) -> Plan:
 
 
 def _flat(value: Any, shape: tuple[int, ...], sites: IntArray) -> Any:
-    """Lay an array on the grid out as (vpp, zero, site); numbers stay."""
+    """Lay an array on the grid out as (zero, vpp, site); numbers stay."""
     if not isinstance(value, np.ndarray):
         return value
     front = value.shape[:2]
     full = np.broadcast_to(value, (*front, *shape)).reshape(*front, -1)
-    return np.ascontiguousarray(full[..., sites])
+    return np.ascontiguousarray(full[..., sites].swapaxes(0, 1))
 
 
-def _pick(value: npt.NDArray[Any], at: int, index: IntArray) -> npt.NDArray[Any]:
-    """Take rows of an array (vpp, zero, site), for one number of virtual stages."""
-    part = value[at if value.shape[0] > 1 else 0]
-    taken: npt.NDArray[Any] = part.take(index, axis=1)
+def _pick(value: npt.NDArray[Any], at: IntArray, index: IntArray) -> npt.NDArray[Any]:
+    """Take rows of an array (zero, vpp, site), each for its number of virtual stages."""
+    stages, several, sites = value.shape
+    where = at * sites + index if several > 1 else index
+    taken: npt.NDArray[Any] = value.reshape(stages, -1).take(where, axis=1)
     return taken
