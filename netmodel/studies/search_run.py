@@ -72,6 +72,11 @@ def every(evaluator: Evaluator, ranking: Ranking) -> float:
             least = min(least, need)
             if job.fits:
                 jobs.append(job.only(job.live))
+        evaluator.prepare(
+            (Word(order, recompute, job.standing, 1), zero)
+            for order, group, job in product(room.orders, GROUPS, jobs)
+            if (zero := room.staged(group))
+        )
         for order, zero, job in product(room.orders, GROUPS, jobs):
             run(evaluator, ranking, job, order, zero)
     return least
@@ -146,6 +151,11 @@ def _best_first(
     jobs = [(order, job.only(bound <= worst), bound[bound <= worst]) for order, job, bound in jobs]
     places = np.unique(np.concatenate([job.places for _, job, _ in jobs]))
     evaluator = evaluator.on(room.listed(places))
+    evaluator.prepare(
+        (Word(order, job.recompute, job.standing, 1), room.zero)
+        for order, job, _ in jobs
+        if len(job.places)
+    )
     for order, job, bound in jobs:
         near = job.only(bound <= min(worst, ranking.worst(top)))
         near = replace(near, places=np.searchsorted(places, near.places))
@@ -208,7 +218,7 @@ def run(
 ) -> None:
     """Time the layouts of a job under one order and some ZeRO stages."""
     room = evaluator.room
-    zero = tuple(stage for stage in room.zero if stage in group)
+    zero = room.staged(group)
     if not zero or not job.fits:
         return
     stages = [room.zero.index(stage) for stage in zero]

@@ -9,7 +9,7 @@ in blocks that stay in the cache. All of it runs through the functions that time
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import reduce
 from typing import TYPE_CHECKING, Any
@@ -18,15 +18,15 @@ import numpy as np
 import numpy.typing as npt
 
 from netmodel.graph import FloatArray, IntArray
+from netmodel.studies.search_messages import Asked, Timer
 from netmodel.studies.search_space import PLAIN, Space, Word
 from netmodel.training.compose import Others, Pace, finish, slowest
 from netmodel.training.factors import factors, rates
 from netmodel.training.frameworks import Software
 from netmodel.training.layer import layer, totals
-from netmodel.training.messages import Message, Wires, laid, timed_on
-from netmodel.training.placement import strides
+from netmodel.training.messages import Wires
 from netmodel.training.plan import Plan, plan, summed
-from netmodel.workload import Demand, Model, Strategy, demands
+from netmodel.workload import Model, Strategy, demands
 from netmodel.workload.memory import memory_by_stage
 
 if TYPE_CHECKING:
@@ -40,10 +40,6 @@ MEMORY_BLOCK = 2**17
 """Layouts whose memory is found at once."""
 
 
-BRIEF = 4096
-"""Values of a message up to which asking costs more than answering: those are timed together."""
-INSIDE = ("forward", "backward")
-"""Phases of messages inside layers."""
 SHARDED = 3
 """The ZeRO stage that sends weights in every layer."""
 REPEATED = 1.5
@@ -54,109 +50,6 @@ FINISHING = ("messages", "pp", "micro_batches", "updated")
 """Numbers of a plan that vary from row to row and are read once layers are added up."""
 PACE = ("forward", "backward", "weight", "experts")
 """Numbers of a pace that are read then."""
-
-
-class Timer:
-    """Times messages, each different one once.
-
-    Orders, recomputes and schedules repeat most messages of each other; a message is known again
-    by its bytes.
-    """
-
-    def __init__(self, model: Model, wires: Wires) -> None:
-        self.model = model
-        self.wires = wires
-        self.known: dict[tuple[Any, ...], Message] = {}
-
-    def messages(
-        self, asked: tuple[Demand, ...], strategy: Strategy
-    ) -> tuple[tuple[Message, ...], tuple[int, ...]]:
-        """Time every message of the layouts of a grid or of a list.
-
-        Returns
-        -------
-        tuple
-            The messages, and of those inside layers what tells their seconds apart.
-        """
-        distance = strides(strategy)
-        keys = [
-            (
-                demand.kind,
-                strategy.overlap_ep,
-                *(
-                    _content(each)
-                    for each in (
-                        distance[demand.dimension], demand.size, demand.ranks, demand.tokens,
-                        demand.top_k, demand.vector,
-                    )
-                ),
-            )
-            for demand in asked
-        ]  # fmt: skip
-        new = {
-            key: (replace(demand, count=1), distance[demand.dimension])
-            for key, demand in zip(keys, asked, strict=True)
-            if key not in self.known
-        }
-        self._learn(new, strategy.overlap_ep)
-        found, marks = [], []
-        for key, demand in zip(keys, asked, strict=True):
-            one = self.known[key]
-            if demand.phase in INSIDE:
-                marks.append(id(one))
-            found.append(
-                one._replace(
-                    demand=demand,
-                    seconds=demand.count * one.seconds,
-                    latency=demand.count * one.latency,
-                )
-            )
-        return tuple(found), tuple(marks)
-
-    def _learn(self, new: Mapping[Any, tuple[Demand, Any]], overlapped: bool) -> None:
-        """Time the brief messages of one kind together, end to end in one array."""
-        alike: dict[Any, list[Any]] = {}
-        for key, (demand, stride) in new.items():
-            values = (stride, demand.size, demand.ranks, demand.tokens)
-            shape = np.broadcast_shapes(*map(np.shape, values))
-            brief = math.prod(shape) <= BRIEF and not any(
-                isinstance(each, np.ndarray) for each in (demand.top_k, demand.vector)
-            )
-            sort = (demand.kind, demand.top_k, demand.vector) if brief else key
-            alike.setdefault(sort, []).append((key, demand, values, shape))
-        tiers = self.wires.tiers
-        for group in alike.values():
-            if len(group) == 1:
-                ((key, demand, (stride, *_), _),) = group
-                span = laid(demand.ranks, stride, tiers)
-                self.known[key] = timed_on(
-                    demand, span, self.model, self.wires, overlapped=overlapped
-                )
-                continue
-            flat = [
-                np.concatenate([np.broadcast_to(v[i], shape).ravel() for _, _, v, shape in group])
-                for i in range(4)
-            ]
-            stride, size, ranks, tokens = flat
-            joint = replace(group[0][1], size=size, ranks=ranks, tokens=tokens)
-            span = laid(ranks, stride, tiers)
-            whole = timed_on(joint, span, self.model, self.wires, overlapped=overlapped)
-            start = 0
-            for key, demand, _, shape in group:
-                end = start + math.prod(shape)
-                seconds, latency = (
-                    np.broadcast_to(each, size.shape)[start:end].reshape(shape)
-                    for each in (whole.seconds, whole.latency)
-                )
-                self.known[key] = Message(demand, seconds, None, latency)
-                start = end
-
-
-def _content(value: Any) -> Any:
-    """Return something that is equal for equal numbers and arrays."""
-    if isinstance(value, np.ndarray):
-        return value.shape, value.dtype.str, value.tobytes()
-    return value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,7 +100,8 @@ class Evaluator:
     ) -> Evaluator:
         """Choose the libraries."""
         wires = Wires.of(fabric, accelerator.generation, software)
-        return cls(model, room, software, accelerator, Timer(model, wires))
+        timer = Timer(model, wires, overlapped=room.base.overlap_ep)
+        return cls(model, room, software, accelerator, timer)
 
     def on(self, room: Space) -> Evaluator:
         """Return the same for another space."""
@@ -227,9 +121,8 @@ class Evaluator:
         """
         room, vpp = self.room, self.room.vpp
         with np.errstate(all="ignore"):  # points that are not possible are dropped below
-            grid = room.grid(word, zero, vpp)
-            asked, bare = self._planned(word, zero, grid)
-            timed, marks = self.timer.messages(asked, grid)
+            asked, bare = self._planned(word, zero)
+            timed, marks = self.timer.messages(asked)
             whole = replace(bare, messages=summed(timed))
             slow, others = self._slowest(word, zero, whole, marks)
         once = {key: each for key, each in whole.messages.items() if key[1] in ("edge", "step")}
@@ -241,22 +134,27 @@ class Evaluator:
             vpp=vpp,
         )
 
-    def _planned(
-        self, word: Word, zero: tuple[int, ...], grid: Strategy
-    ) -> tuple[tuple[Demand, ...], Plan]:
-        """State messages and plan of a class, which are those of every order."""
+    def prepare(self, classes: Iterable[tuple[Word, tuple[int, ...]]]) -> None:
+        """Time the messages of several classes, each with its ZeRO stages, all together."""
+        with np.errstate(all="ignore"):
+            self.timer.learn(one for word, zero in classes for one in self._planned(word, zero)[0])
+
+    def _planned(self, word: Word, zero: tuple[int, ...]) -> tuple[Asked, Plan]:
+        """State messages and plan of a class; but for where ranks lie, orders share them."""
         if len(self.room.shape) > 1 and self.shared and word.recompute not in self.shared:
             self.shared.clear()  # a grid's are large, and its jobs come one recompute at a time
         known = self.shared.setdefault(word.recompute, {})
-        same = "plan", zero, word.schedule
-        if same not in known:
-            recipe, length = self.software.recipe, self.room.seq_len
-            known[same] = (
-                demands(self.model, grid, length, recipe),
-                plan(self.model, grid, length, self.software, ()),
-            )
-        asked, bare = known[same]
-        return asked, bare
+        same, mine = ("plan", zero, word.schedule), ("asked", zero, word.schedule, word.order)
+        if mine not in known:
+            grid = self.room.grid(word, zero, self.room.vpp)
+            if same not in known:
+                recipe, length = self.software.recipe, self.room.seq_len
+                known[same] = (
+                    demands(self.model, grid, length, recipe),
+                    plan(self.model, grid, length, self.software, ()),
+                )
+            known[mine] = self.timer.asked(known[same][0], grid)
+        return known[mine], known[same][1]
 
     def _slowest(
         self, word: Word, zero: tuple[int, ...], whole: Plan, marks: tuple[int, ...]
@@ -292,7 +190,7 @@ class Evaluator:
             grid = room.grid(word, (SHARDED,), (1,))
             asked = demands(self.model, grid, room.seq_len, software.recipe)
             inside = tuple(each for each in asked if each.dimension in ("tp", "cp", "ep", "etp"))
-            timed, _ = self.timer.messages(inside, grid)
+            timed, _ = self.timer.messages(self.timer.asked(inside, grid))
             whole = plan(self.model, grid, room.seq_len, software, timed)
             values = factors(self.accelerator, software.keys)
             speed = self.speed(grid)
