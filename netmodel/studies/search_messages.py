@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -21,6 +21,8 @@ INSIDE = ("forward", "backward")
 Key = tuple[Any, ...]
 Asked = tuple[tuple[Demand, Any, Key], ...]
 """Messages, each with how far apart its members lie, and what it is known by."""
+Marks = Mapping[str, tuple[Any, ...]]
+"""By kind of layer, what its messages are known by."""
 
 
 class Timer:
@@ -48,20 +50,22 @@ class Timer:
             found.append((demand, stride, (demand.kind, *map(_content, values))))
         return tuple(found)
 
-    def messages(self, asked: Asked) -> tuple[tuple[Message, ...], tuple[int, ...]]:
+    def messages(self, asked: Asked) -> tuple[tuple[Message, ...], Marks]:
         """Time every message.
 
         Returns
         -------
         tuple
-            The messages, and of those inside layers what tells their seconds apart.
+            The messages, and what tells apart the seconds of those inside each kind of layer.
         """
         self.learn(asked)
-        found, marks = [], []
+        found = []
+        marks: dict[str, tuple[Any, ...]] = {}
         for demand, _, key in asked:
             one = self.known[key]
             if demand.phase in INSIDE:
-                marks.append(id(one))
+                mark = demand.dimension, demand.phase, id(one), _content(demand.count)
+                marks[demand.layer] = (*marks.get(demand.layer, ()), mark)
             found.append(
                 one._replace(
                     demand=demand,
@@ -69,7 +73,7 @@ class Timer:
                     latency=demand.count * one.latency,
                 )
             )
-        return tuple(found), tuple(marks)
+        return tuple(found), marks
 
     def learn(self, asked: Iterable[tuple[Demand, Any, Key]]) -> None:
         """Time what is new: the brief messages of one kind end to end in one array."""

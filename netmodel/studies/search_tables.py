@@ -18,12 +18,12 @@ import numpy as np
 import numpy.typing as npt
 
 from netmodel.graph import FloatArray, IntArray
-from netmodel.studies.search_messages import Asked, Timer
+from netmodel.studies.search_messages import Asked, Marks, Timer
 from netmodel.studies.search_space import PLAIN, Space, Word
 from netmodel.training.compose import Others, Pace, finish, slowest
 from netmodel.training.factors import factors, rates
 from netmodel.training.frameworks import Software
-from netmodel.training.layer import layer, totals
+from netmodel.training.layer import Totals, layer, totals
 from netmodel.training.messages import Wires
 from netmodel.training.plan import Plan, plan, summed
 from netmodel.workload import Model, Strategy, demands
@@ -40,6 +40,8 @@ MEMORY_BLOCK = 2**17
 """Layouts whose memory is found at once."""
 
 
+NOWHERE = ""
+"""What is recomputed in a layer in which nothing is."""
 SHARDED = 3
 """The ZeRO stage that sends weights in every layer."""
 REPEATED = 1.5
@@ -141,8 +143,10 @@ class Evaluator:
 
     def _planned(self, word: Word, zero: tuple[int, ...]) -> tuple[Asked, Plan]:
         """State messages and plan of a class; but for where ranks lie, orders share them."""
-        if len(self.room.shape) > 1 and self.shared and word.recompute not in self.shared:
+        if len(self.room.shape) > 1 and word.recompute not in self.shared:
+            kept = self.shared.get(NOWHERE, {})
             self.shared.clear()  # a grid's are large, and its jobs come one recompute at a time
+            self.shared[NOWHERE] = kept
         known = self.shared.setdefault(word.recompute, {})
         same, mine = ("plan", zero, word.schedule), ("asked", zero, word.schedule, word.order)
         if mine not in known:
@@ -157,19 +161,28 @@ class Evaluator:
         return known[mine], known[same][1]
 
     def _slowest(
-        self, word: Word, zero: tuple[int, ...], whole: Plan, marks: tuple[int, ...]
+        self, word: Word, zero: tuple[int, ...], whole: Plan, marks: Marks
     ) -> tuple[Pace, Others]:
-        """Find the slowest rank; orders and ways to deal layers share what is equal."""
+        """Find the slowest rank; orders, recomputes and ways to deal layers share what is equal."""
         known = self.shared[word.recompute]
-        same = "layers", zero, word.schedule == "dualpipe", marks
+        layers = {kind: self._layer(word, zero, whole, kind, marks) for kind in whole.work}
+        same = "rank", zero, word.schedule, *map(id, layers.values())
+        if same not in known:
+            known[same] = slowest(whole, layers)
+        found: tuple[Pace, Others] = known[same]
+        return found
+
+    def _layer(
+        self, word: Word, zero: tuple[int, ...], whole: Plan, kind: str, marks: Marks
+    ) -> Totals:
+        """Add up a kind of layer; only dense layers and those with experts run again."""
+        again = word.recompute if kind in ("dense", "moe") else NOWHERE
+        known = self.shared.setdefault(again, {})
+        same = "layer", kind, zero, word.schedule == "dualpipe", marks.get(kind)
         if same not in known:
             values = factors(self.accelerator, self.software.keys)
-            speed = self.speed(self.room.base)
-            known[same] = {kind: totals(layer(whole, kind, speed, values)) for kind in whole.work}
-        rank = "rank", zero, word.schedule, marks
-        if rank not in known:
-            known[rank] = slowest(whole, known[same])
-        found: tuple[Pace, Others] = known[rank]
+            known[same] = totals(layer(whole, kind, self.speed(self.room.base), values))
+        found: Totals = known[same]
         return found
 
     def least(self, order: str) -> tuple[FloatArray, FloatArray]:
