@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 from dataclasses import dataclass
 from functools import cache
 
@@ -56,15 +57,22 @@ def layouts() -> tuple[Layout, ...]:
         )
 
 
-def published_layout(model: str, accelerator: str, gpus: int | None = None) -> Layout | None:
+def published_layout(
+    model: str, accelerator: str, gpus: int | None = None, seq_len: int | None = None
+) -> Layout | None:
     """Return the layout published for a model.
 
-    One of the same accelerator and number of GPUs comes first, then one of the same accelerator,
-    then any.
+    One of the same accelerator comes first; of those, one whose sequences are nearest in length (by
+    their ratio) where a length is asked for; then one of the same number of GPUs; then the first.
 
     >>> published_layout("deepseek-v3", "H800-SXM").gpus
     2048
+    >>> published_layout("llama-3.1-405b", "H100-SXM", 16384, seq_len=100_000).seq_len
+    131072
     """
-    rows = [row for row in layouts() if row.model == model]
-    rows.sort(key=lambda row: (row.accelerator != accelerator, row.gpus != gpus))
-    return rows[0] if rows else None
+
+    def distance(row: Layout) -> tuple[bool, float, bool]:
+        apart = abs(math.log(row.seq_len / seq_len)) if seq_len else 0.0
+        return row.accelerator != accelerator, apart, row.gpus != gpus
+
+    return min((row for row in layouts() if row.model == model), key=distance, default=None)

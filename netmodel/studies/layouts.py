@@ -106,7 +106,7 @@ def choose(
         When a layout was to be found and none divides and fits.
     """
     cluster = plainest(cluster, gpus)
-    published = published_layout(model.name, cluster.accelerator.name, gpus)
+    published = published_layout(model.name, cluster.accelerator.name, gpus, request.seq_len)
     asked = request.strategy
     if asked is not None and asked != AUTO:
         software = _software(cluster)

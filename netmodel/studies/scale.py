@@ -268,7 +268,7 @@ def _grown(model: Model, cluster: Cluster, size: int, smallest: int, request: Re
     """Return the request with the batch that belongs to this size in weak scaling."""
     from netmodel.catalog.layouts import published_layout
 
-    published = published_layout(model.name, cluster.accelerator.name)
+    published = published_layout(model.name, cluster.accelerator.name, None, request.seq_len)
     if request.global_batch is not None:
         batch, at = request.global_batch, smallest
     elif (

@@ -131,7 +131,7 @@ def rank(
         When no layout divides and fits.
     """
     request = request or Request()
-    published = published_layout(model.name, cluster.accelerator.name, gpus)
+    published = published_layout(model.name, cluster.accelerator.name, gpus, request.seq_len)
     known = parse_fields(published.strategy) if published else {}
     fixed = _fixed(request)
     seq_len = request.seq_len or (published.seq_len if published else DEFAULT_SEQ_LEN)

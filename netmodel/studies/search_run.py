@@ -11,7 +11,7 @@ import numpy as np
 from netmodel.graph import FloatArray, IntArray
 from netmodel.studies.search_rank import Ranking
 from netmodel.studies.search_space import GROUPS, BoolArray, Space, Word, distinct, sites
-from netmodel.studies.search_tables import Evaluator
+from netmodel.studies.search_tables import BLOCK, Evaluator
 from netmodel.workload import Model, Strategy
 
 FIRST, NEXT = 1.5, 1.5
@@ -72,6 +72,11 @@ def every(evaluator: Evaluator, ranking: Ranking) -> float:
             least = min(least, need)
             if job.fits:
                 jobs.append(job.only(job.live))
+        evaluator.prepare(
+            (Word(order, recompute, job.standing, 1), zero)
+            for order, group, job in product(room.orders, GROUPS, jobs)
+            if (zero := room.staged(group))
+        )
         for order, zero, job in product(room.orders, GROUPS, jobs):
             run(evaluator, ranking, job, order, zero)
     return least
@@ -146,6 +151,11 @@ def _best_first(
     jobs = [(order, job.only(bound <= worst), bound[bound <= worst]) for order, job, bound in jobs]
     places = np.unique(np.concatenate([job.places for _, job, _ in jobs]))
     evaluator = evaluator.on(room.listed(places))
+    evaluator.prepare(
+        (Word(order, job.recompute, job.standing, 1), room.zero)
+        for order, job, _ in jobs
+        if len(job.places)
+    )
     for order, job, bound in jobs:
         near = job.only(bound <= min(worst, ranking.worst(top)))
         near = replace(near, places=np.searchsorted(places, near.places))
@@ -208,7 +218,7 @@ def run(
 ) -> None:
     """Time the layouts of a job under one order and some ZeRO stages."""
     room = evaluator.room
-    zero = tuple(stage for stage in room.zero if stage in group)
+    zero = room.staged(group)
     if not zero or not job.fits:
         return
     stages = [room.zero.index(stage) for stage in zero]
@@ -224,18 +234,21 @@ def run(
         room = room.listed(places)
         evaluator, places = evaluator.on(room), np.arange(len(places))
     rows = evaluator.rows(Word(order, job.recompute, job.standing, 1), zero, places)
-    for (schedule, vpp), (need, good) in job.fits.items():
-        word = Word(order, job.recompute, schedule, vpp)
-        index = np.flatnonzero(good.any(axis=0))
-        for here, seconds in evaluator.seconds(rows, word, index):
-            part = index[here]
-            taken = good[:, part]
-            stage, column = np.nonzero(taken)
-            ranking.add(
-                room,
-                word,
-                np.asarray(zero)[stage],
-                places[part[column]],
-                seconds[taken],
-                need[:, part][taken],
-            )
+    for schedule in dict.fromkeys(name for name, _ in job.fits):
+        mine = {vpp: pair for (name, vpp), pair in job.fits.items() if name == schedule}
+        chosen = {vpp: np.flatnonzero(good.any(axis=0)) for vpp, (_, good) in mine.items()}
+        word = Word(order, job.recompute, schedule, 1)
+        times = evaluator.seconds(rows, word, chosen)
+        for vpp, (need, good) in mine.items():
+            for start in range(0, len(chosen[vpp]), BLOCK):
+                part = chosen[vpp][start : start + BLOCK]
+                taken = good[:, part]
+                stage, column = np.nonzero(taken)
+                ranking.add(
+                    room,
+                    replace(word, vpp=vpp),
+                    np.asarray(zero)[stage],
+                    places[part[column]],
+                    times[vpp][:, start : start + BLOCK][taken],
+                    need[:, part][taken],
+                )

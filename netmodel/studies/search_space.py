@@ -138,6 +138,10 @@ class Space:
             schedule=word.schedule,
         )
 
+    def staged(self, group: tuple[int, ...]) -> tuple[int, ...]:
+        """Return the ZeRO stages of a group that are looked at."""
+        return tuple(stage for stage in self.zero if stage in group)
+
     def holds(self, model: Model, layout: Strategy) -> bool:
         """Whether a layout is among those enumerated, memory apart."""
         sizes = all(getattr(layout, name) in each for name, each in self.sizes.items())

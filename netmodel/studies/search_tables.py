@@ -9,7 +9,7 @@ in blocks that stay in the cache. All of it runs through the functions that time
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import reduce
 from typing import TYPE_CHECKING, Any
@@ -18,15 +18,15 @@ import numpy as np
 import numpy.typing as npt
 
 from netmodel.graph import FloatArray, IntArray
+from netmodel.studies.search_messages import Asked, Marks, Timer
 from netmodel.studies.search_space import PLAIN, Space, Word
 from netmodel.training.compose import Others, Pace, finish, slowest
 from netmodel.training.factors import factors, rates
 from netmodel.training.frameworks import Software
 from netmodel.training.layer import Totals, layer, totals
-from netmodel.training.messages import Message, Wires, timed
-from netmodel.training.placement import strides
-from netmodel.training.plan import Plan, plan
-from netmodel.workload import Demand, Model, Strategy, demands
+from netmodel.training.messages import Wires
+from netmodel.training.plan import Plan, plan, summed
+from netmodel.workload import Model, Strategy, demands
 from netmodel.workload.memory import memory_by_stage
 
 if TYPE_CHECKING:
@@ -40,6 +40,8 @@ MEMORY_BLOCK = 2**17
 """Layouts whose memory is found at once."""
 
 
+NOWHERE = ""
+"""What is recomputed in a layer in which nothing is."""
 SHARDED = 3
 """The ZeRO stage that sends weights in every layer."""
 REPEATED = 1.5
@@ -50,55 +52,6 @@ FINISHING = ("messages", "pp", "micro_batches", "updated")
 """Numbers of a plan that vary from row to row and are read once layers are added up."""
 PACE = ("forward", "backward", "weight", "experts")
 """Numbers of a pace that are read then."""
-
-
-class Timer:
-    """Times messages, each different one once.
-
-    Orders, recomputes and schedules repeat most messages of each other; a message is known again
-    by its bytes.
-    """
-
-    def __init__(self, model: Model, wires: Wires) -> None:
-        self.model = model
-        self.wires = wires
-        self.known: dict[tuple[Any, ...], Message] = {}
-
-    def messages(self, asked: tuple[Demand, ...], strategy: Strategy) -> tuple[Message, ...]:
-        """Time every message of the layouts of a grid."""
-        distance = strides(strategy)
-        found = []
-        for demand in asked:
-            key = (
-                demand.kind,
-                strategy.overlap_ep,
-                *(
-                    _content(each)
-                    for each in (
-                        distance[demand.dimension], demand.size, demand.ranks, demand.tokens,
-                        demand.top_k, demand.vector,
-                    )
-                ),
-            )  # fmt: skip
-            one = self.known.get(key)
-            if one is None:
-                one = timed(replace(demand, count=1), self.model, strategy, self.wires)
-                self.known[key] = one
-            found.append(
-                one._replace(
-                    demand=demand,
-                    seconds=demand.count * one.seconds,
-                    latency=demand.count * one.latency,
-                )
-            )
-        return tuple(found)
-
-
-def _content(value: Any) -> Any:
-    """Return something that is equal for equal numbers and arrays."""
-    if isinstance(value, np.ndarray):
-        return value.shape, value.dtype.str, value.tobytes()
-    return value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,8 +80,8 @@ class Evaluator:
 
     Attributes
     ----------
-    layers : dict
-        Of the class that was last added up: another that deals layers differently shares them.
+    shared : dict
+        What classes that were looked at share with others, by what is recomputed.
     """
 
     model: Model
@@ -136,7 +89,7 @@ class Evaluator:
     software: Software
     accelerator: Accelerator
     timer: Timer
-    layers: dict[tuple[Any, ...], dict[str, Totals]] = field(default_factory=dict)
+    shared: dict[str, dict[tuple[Any, ...], Any]] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -149,11 +102,12 @@ class Evaluator:
     ) -> Evaluator:
         """Choose the libraries."""
         wires = Wires.of(fabric, accelerator.generation, software)
-        return cls(model, room, software, accelerator, Timer(model, wires))
+        timer = Timer(model, wires, overlapped=room.base.overlap_ep)
+        return cls(model, room, software, accelerator, timer)
 
     def on(self, room: Space) -> Evaluator:
         """Return the same for another space."""
-        return replace(self, room=room, layers={})
+        return replace(self, room=room, shared={})
 
     def rows(self, word: Word, zero: tuple[int, ...], sites: IntArray) -> Rows:
         """Add up the layers of all layouts of a class and lay them out by site.
@@ -167,23 +121,12 @@ class Evaluator:
         sites : array
             Places in the grid that are kept.
         """
-        room, software = self.room, self.software
-        vpp = room.vpp
+        room, vpp = self.room, self.room.vpp
         with np.errstate(all="ignore"):  # points that are not possible are dropped below
-            grid = room.grid(word, zero, vpp)
-            asked = demands(self.model, grid, room.seq_len, software.recipe)
-            timed = self.timer.messages(asked, grid)
-            whole = plan(self.model, grid, room.seq_len, software, timed)
-            values = factors(self.accelerator, software.keys)
-            speed = self.speed(grid)
-            same = word.order, word.recompute, zero, word.schedule == "dualpipe"
-            if same not in self.layers:
-                self.layers.clear()
-                self.layers[same] = {
-                    kind: totals(layer(whole, kind, speed, values)) for kind in whole.work
-                }
-            layers = self.layers[same]
-            slow, others = slowest(whole, layers)
+            asked, bare = self._planned(word, zero)
+            timed, marks = self.timer.messages(asked)
+            whole = replace(bare, messages=summed(timed))
+            slow, others = self._slowest(word, zero, whole, marks)
         once = {key: each for key, each in whole.messages.items() if key[1] in ("edge", "step")}
         slim = replace(whole, work={}, messages=once, gpus=room.gpus)
         return Rows(
@@ -192,6 +135,55 @@ class Evaluator:
             others=Others(*(_flat(each, room.shape, sites) for each in others)),
             vpp=vpp,
         )
+
+    def prepare(self, classes: Iterable[tuple[Word, tuple[int, ...]]]) -> None:
+        """Time the messages of several classes, each with its ZeRO stages, all together."""
+        with np.errstate(all="ignore"):
+            self.timer.learn(one for word, zero in classes for one in self._planned(word, zero)[0])
+
+    def _planned(self, word: Word, zero: tuple[int, ...]) -> tuple[Asked, Plan]:
+        """State messages and plan of a class; but for where ranks lie, orders share them."""
+        if len(self.room.shape) > 1 and word.recompute not in self.shared:
+            kept = self.shared.get(NOWHERE, {})
+            self.shared.clear()  # a grid's are large, and its jobs come one recompute at a time
+            self.shared[NOWHERE] = kept
+        known = self.shared.setdefault(word.recompute, {})
+        same, mine = ("plan", zero, word.schedule), ("asked", zero, word.schedule, word.order)
+        if mine not in known:
+            grid = self.room.grid(word, zero, self.room.vpp)
+            if same not in known:
+                recipe, length = self.software.recipe, self.room.seq_len
+                known[same] = (
+                    demands(self.model, grid, length, recipe),
+                    plan(self.model, grid, length, self.software, ()),
+                )
+            known[mine] = self.timer.asked(known[same][0], grid)
+        return known[mine], known[same][1]
+
+    def _slowest(
+        self, word: Word, zero: tuple[int, ...], whole: Plan, marks: Marks
+    ) -> tuple[Pace, Others]:
+        """Find the slowest rank; orders, recomputes and ways to deal layers share what is equal."""
+        known = self.shared[word.recompute]
+        layers = {kind: self._layer(word, zero, whole, kind, marks) for kind in whole.work}
+        same = "rank", zero, word.schedule, *map(id, layers.values())
+        if same not in known:
+            known[same] = slowest(whole, layers)
+        found: tuple[Pace, Others] = known[same]
+        return found
+
+    def _layer(
+        self, word: Word, zero: tuple[int, ...], whole: Plan, kind: str, marks: Marks
+    ) -> Totals:
+        """Add up a kind of layer; only dense layers and those with experts run again."""
+        again = word.recompute if kind in ("dense", "moe") else NOWHERE
+        known = self.shared.setdefault(again, {})
+        same = "layer", kind, zero, word.schedule == "dualpipe", marks.get(kind)
+        if same not in known:
+            values = factors(self.accelerator, self.software.keys)
+            known[same] = totals(layer(whole, kind, self.speed(self.room.base), values))
+        found: Totals = known[same]
+        return found
 
     def least(self, order: str) -> tuple[FloatArray, FloatArray]:
         r"""Return bounds that no step of a site beats, in general and under DualPipe [s].
@@ -211,9 +203,8 @@ class Evaluator:
             grid = room.grid(word, (SHARDED,), (1,))
             asked = demands(self.model, grid, room.seq_len, software.recipe)
             inside = tuple(each for each in asked if each.dimension in ("tp", "cp", "ep", "etp"))
-            whole = plan(
-                self.model, grid, room.seq_len, software, self.timer.messages(inside, grid)
-            )
+            timed, _ = self.timer.messages(self.timer.asked(inside, grid))
+            whole = plan(self.model, grid, room.seq_len, software, timed)
             values = factors(self.accelerator, software.keys)
             speed = self.speed(grid)
             bound = self._bound(whole, speed, values)
@@ -252,25 +243,30 @@ class Evaluator:
         return rates(self.accelerator, values, precision=strategy.precision, flash=flash)
 
     def seconds(
-        self, rows: Rows, word: Word, chosen: IntArray
-    ) -> Iterator[tuple[slice, FloatArray]]:
-        """Yield step times [s] by ZeRO stage and chosen row, a block of rows at a time."""
+        self, rows: Rows, word: Word, chosen: Mapping[int, IntArray]
+    ) -> dict[int, FloatArray]:
+        """Time chosen rows of some numbers of virtual stages: by those, ZeRO stage and row [s]."""
         values = factors(self.accelerator, self.software.keys)
         speed = self.speed(self.room.base)
-        at = rows.vpp.index(word.vpp)
-        shared = replace(rows.plan, schedule=word.schedule, vpp=word.vpp)
-        for start in range(0, len(chosen), BLOCK):
+        shared = replace(rows.plan, schedule=word.schedule, vpp=1)
+        places = [rows.vpp.index(vpp) for vpp in chosen]
+        counts = [len(index) for index in chosen.values()]
+        at, index = np.repeat(places, counts), np.concatenate([*chosen.values()])
+        chunks = np.asarray(rows.vpp)[at]
+        found: list[FloatArray] = []
+        for start in range(0, len(index), BLOCK):
             here = slice(start, start + BLOCK)
-            index = chosen[here]
 
-            def pick(each: Any, index: IntArray = index) -> Any:
+            def pick(each: Any, at: IntArray = at[here], index: IntArray = index[here]) -> Any:
                 return _pick(each, at, index)
 
-            made = _map_plan(shared, pick)
+            made = replace(_map_plan(shared, pick), vpp=chunks[here])
             slow = _map(rows.slow, pick)
             others = Others(*(_map(each, pick) for each in rows.others))
-            frame = finish(made, (slow, others), speed, values)
-            yield here, frame.step_time
+            found.append(finish(made, (slow, others), speed, values).step_time)
+        whole = np.concatenate(found, axis=1)
+        parts = np.split(whole, np.cumsum(counts)[:-1], axis=1)
+        return dict(zip(chosen, parts, strict=True))
 
     def memory(self, word: Word, vpp: tuple[int, ...], sites: IntArray) -> Iterator[FloatArray]:
         """Yield the memory of the fullest GPU [B] by ZeRO stage and site, for each of ``vpp``."""
@@ -307,16 +303,17 @@ def _map_plan(made: Plan, change: Any) -> Plan:
 
 
 def _flat(value: Any, shape: tuple[int, ...], sites: IntArray) -> Any:
-    """Lay an array on the grid out as (vpp, zero, site); numbers stay."""
+    """Lay an array on the grid out as (zero, vpp, site); numbers stay."""
     if not isinstance(value, np.ndarray):
         return value
     front = value.shape[:2]
     full = np.broadcast_to(value, (*front, *shape)).reshape(*front, -1)
-    return np.ascontiguousarray(full[..., sites])
+    return np.ascontiguousarray(full[..., sites].swapaxes(0, 1))
 
 
-def _pick(value: npt.NDArray[Any], at: int, index: IntArray) -> npt.NDArray[Any]:
-    """Take rows of an array (vpp, zero, site), for one number of virtual stages."""
-    part = value[at if value.shape[0] > 1 else 0]
-    taken: npt.NDArray[Any] = part.take(index, axis=1)
+def _pick(value: npt.NDArray[Any], at: IntArray, index: IntArray) -> npt.NDArray[Any]:
+    """Take rows of an array (zero, vpp, site), each for its number of virtual stages."""
+    stages, several, sites = value.shape
+    where = at * sites + index if several > 1 else index
+    taken: npt.NDArray[Any] = value.reshape(stages, -1).take(where, axis=1)
     return taken

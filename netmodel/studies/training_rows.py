@@ -19,6 +19,7 @@ from typing import Any
 from netmodel.catalog import accelerator, model_config
 from netmodel.catalog.accelerators import Accelerator
 from netmodel.errors import InputError
+from netmodel.studies.training_memory import with_room
 from netmodel.training.frameworks import Software, software
 from netmodel.workload import Model, Moe, Strategy, flops_per_token, model_from_config
 
@@ -28,7 +29,7 @@ Row = Mapping[str, str]
 SOURCES = (
     (r"llm-foundry", "llm-foundry", ""),
     (r"vTrain", "megatron-deepspeed", ""),
-    (r"bigscience", "bigscience", ""),
+    (r"bigscience", "bigscience", r"\((\d\d-\d\d)\)"),
     (r"Megatron-Bridge", "megatron-bridge", r"(?:NeMo )?container (\d+\.\d+)"),
     (r"dgxc-benchmarking", "nemo", r"v(\d+\.\d+)"),
     (r"NeMo-Framework-Launcher", "nemo", r"\((\d{4}-\d\d)"),
@@ -140,6 +141,8 @@ def _case(row: Row) -> Case:
     model = model_of_row(row, code, said)
     seq_len = int(float(_need(row, "seq_len")))
     strategy, gpus = strategy_of_row(row, model, code, said)
+    unstated = [name for name in ("recompute", "micro_batch") if not row.get(name)]
+    strategy, code, more = with_room(model, gpu, strategy, code, seq_len, unstated)
     return Case(
         id=row["id"],
         series=row["series"],
@@ -154,7 +157,7 @@ def _case(row: Row) -> Case:
         metric=row["metric"],
         measured=float(row["value"]),
         tokens=_tokens(row),
-        assumptions=tuple(said),
+        assumptions=(*said, *more),
     )
 
 
@@ -388,7 +391,7 @@ def _zero(text: str, default: int) -> int:
         return 3
     if "zero1" in text or "distributed optimizer" in text:
         return 1
-    return default
+    return 0 if "zero0" in text else default
 
 
 def _precision(row: Row, said: list[str]) -> str:

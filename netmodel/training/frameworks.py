@@ -2,7 +2,8 @@
 
 ``catalog/data/training_frameworks.csv`` says what each overlaps, shards, recomputes and keeps by
 default, since which release, and where that is documented. A release that is not listed behaves
-like the newest one before it; a framework that is not listed like ``default``.
+like the newest one before it; a framework that is not listed like ``default``. What one holds in
+memory otherwise than it sends stands in ``training_memory.csv``.
 """
 
 from __future__ import annotations
@@ -16,9 +17,11 @@ from typing import Any
 
 from netmodel.training.factors import release, software_keys
 from netmodel.workload.layout import Strategy
-from netmodel.workload.recipe import Recipe
+from netmodel.workload.recipe import GIB, Recipe
 
-TABLE = Path(__file__).parents[1] / "catalog" / "data" / "training_frameworks.csv"
+DATA = Path(__file__).parents[1] / "catalog" / "data"
+TABLE = DATA / "training_frameworks.csv"
+MEMORY = DATA / "training_memory.csv"
 DEFAULT = "default"
 
 
@@ -65,10 +68,19 @@ class Software:
         return software_keys(self.framework, self.version, self.family)
 
 
-@lru_cache(maxsize=1)
-def _records() -> tuple[dict[str, str], ...]:
-    with TABLE.open(newline="", encoding="utf-8") as lines:
+@lru_cache(maxsize=2)
+def _records(table: Path = TABLE) -> tuple[dict[str, str], ...]:
+    with table.open(newline="", encoding="utf-8") as lines:
         return tuple(csv.DictReader(lines))
+
+
+def _record(table: Path, framework: str, version: str) -> dict[str, str] | None:
+    """Return the record of a release: the newest that is not after it, else the oldest."""
+    rows = [row for row in _records(table) if row["framework"] == framework]
+    rows.sort(key=lambda row: release(row["since"]))
+    asked = release(version)
+    older = [row for row in rows if not asked or release(row["since"]) <= asked]
+    return (older or rows)[-1] if rows else None
 
 
 def frameworks() -> tuple[str, ...]:
@@ -83,13 +95,8 @@ def software(framework: str = DEFAULT, version: str = "") -> Software:
     >>> software("llm-foundry").defaults["zero"], software("nobody-knows").defaults["zero"]
     (3, 1)
     """
-    rows = [row for row in _records() if row["framework"] == framework]
-    if not rows:
-        rows = [row for row in _records() if row["framework"] == DEFAULT]
-    rows.sort(key=lambda row: release(row["since"]))
-    asked = release(version)
-    older = [row for row in rows if not asked or release(row["since"]) <= asked]
-    row = (older or rows)[-1]
+    row = _record(TABLE, framework, version) or _record(TABLE, DEFAULT, "")
+    assert row is not None
     return Software(
         framework=framework,
         version=version,
@@ -99,7 +106,6 @@ def software(framework: str = DEFAULT, version: str = "") -> Software:
         recipe=Recipe(
             flash=row["flash"] == "yes",
             dropout=row["dropout"] == "yes",
-            gradient=float(row["gradient_bytes"]),
             moments=float(row["moments_bytes"]),
             saved=float(row["saved_bytes"]),
             gradient_message=float(row["gradient_bytes"]),
@@ -107,6 +113,7 @@ def software(framework: str = DEFAULT, version: str = "") -> Software:
             reshard=row["reshard"] == "yes",
             regather=row["regather"] == "yes",
             reduce_each=row["reduce_each"] == "yes",
+            **{"gradient": float(row["gradient_bytes"]), **_stored(framework, version)},
         ),
         defaults={
             "zero": int(row["zero"]),
@@ -122,6 +129,21 @@ def software(framework: str = DEFAULT, version: str = "") -> Software:
         },
         source=row["source"],
     )
+
+
+def _stored(framework: str, version: str) -> dict[str, Any]:
+    """Return what is known of a framework's memory beyond what it sends: fields of a recipe."""
+    row = _record(MEMORY, framework, version)
+    if row is None:
+        return {}
+    return {
+        "gradient": float(row["gradient_bytes"]),
+        "update": float(row["update_bytes"]),
+        "logit": float(row["logit_bytes"]),
+        "stage_outputs": row["stage_outputs"] == "yes",
+        "reserve": float(row["reserve_GiB"]) * GIB,
+        "fragmentation": float(row["fragmentation"]),
+    }
 
 
 def software_of(asked: Any, stated: Mapping[str, Any]) -> Software:

@@ -81,7 +81,12 @@ class Wires:
 
 def span_of(demand: Demand, strategy: Strategy, tiers: Tiers) -> Span:
     """Lay the group of a demand on the tiers."""
-    span = tiers.span(demand.ranks, strides(strategy)[demand.dimension])
+    return laid(demand.ranks, strides(strategy)[demand.dimension], tiers)
+
+
+def laid(ranks: Any, stride: Any, tiers: Tiers) -> Span:
+    """Lay groups of so many ranks, so far apart, on the tiers."""
+    span = tiers.span(ranks, stride)
     return replace(span, members=tuple(plain(each) for each in span.members))
 
 
@@ -90,6 +95,13 @@ def timed(demand: Demand, model: Model, strategy: Strategy, wires: Wires) -> Mes
     if wires.fabric is not None and demand.ranks > 1:
         return _on_graph(demand, model, strategy, wires)
     span = span_of(demand, strategy, wires.tiers)
+    return timed_on(demand, span, model, wires, overlapped=strategy.overlap_ep)
+
+
+def timed_on(
+    demand: Demand, span: Span, model: Model, wires: Wires, *, overlapped: bool
+) -> Message:
+    """Time one demand whose group lies on a span, or many of one kind whose groups do."""
     moves = demand.kind in ("dispatch", "combine")
     if moves and model.moe is not None and wires.experts is not None:
         with np.errstate(invalid="ignore", divide="ignore"):  # bytes over no time, where ep is 1
@@ -101,7 +113,7 @@ def timed(demand: Demand, model: Model, strategy: Strategy, wires: Wires) -> Mes
                 vector=demand.vector,
                 experts=model.moe.experts,
                 group_limit=model.moe.group_limit,
-                overlapped=strategy.overlap_ep,
+                overlapped=overlapped,
             )
         seconds = choose(demand.ranks > 1, exchange.time, 0.0 * exchange.time)
         fixed = choose(demand.ranks > 1, wires.experts.fixed, 0.0 * exchange.time)

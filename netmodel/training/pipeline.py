@@ -39,14 +39,19 @@ def bubble(
     1f1b       :math:`(p-1)(f+b)`                    arXiv:2104.04473, section 2.2
     interleaved :math:`(p-1)(f+b)/v`                 arXiv:2104.04473, section 2.2
     zb-h1      :math:`(p-1)(f+b-2w)`                 arXiv:2401.10241
-    zb-v       :math:`(p-1)(f+b-3w)`                 arXiv:2401.10241: nothing when f = b/2 = w
+    zb-v       :math:`(p-1)(b-2w)`                   arXiv:2401.10241: nothing when f = b/2 = w
     dualpipe   :math:`(p/2-1)(f\&b + b - 3w)`        deepseek-ai/DualPipe
     ========== ===================================== ==========================================
 
     With fewer micro-batches m than a schedule needs to fill its pipeline, interleaving waits
     :math:`(v-1)(p-m)(f+b)/v` more, for a micro-batch comes back to a rank only after it has passed
-    all others; H1 fills only :math:`m-1` of its gaps; and V waits at least
-    :math:`(p-1)(f+b-w) - (m-1)f`. These are exact for equal stages: the simulator's results.
+    all others; H1 fills only :math:`m-1` of its gaps; and V those of :math:`(p-1)(f+b-w)` with up
+    to p - 1 forwards, each of another micro-batch, then with as many weight gradients. These are
+    exact for equal stages (V for :math:`b-w \ge f \ge w`): the simulator's results.
+
+    A rank begins its next step when it has ended this one. Under V the ranks begin one chunk after
+    the other and end so; as its paper does, which validates the optimizer's step afterwards, this
+    is not waited for.
 
     Parameters
     ----------
@@ -85,10 +90,9 @@ def bubble(
         filled = stages - 1 + smaller(stages - 1, enough - 1)
         return larger(others - filled * weight, 0.0)
     if schedule == "zb-v":
-        full = larger(others - 3 * (stages - 1) * weight, 0.0)
-        if micro_batches is None:
-            return full
-        return larger(full, others - (stages - 1) * weight - (micro_batches - 1) * forward)
+        ahead = smaller(stages - 1, enough - 1)
+        late = smaller(stages - 1, larger(enough - stages, 0))
+        return larger(others - (stages - 1) * weight - ahead * forward - late * weight, 0.0)
     if schedule == "dualpipe":
         return larger((stages / 2 - 1) * (pair + backward - 3 * weight), 0.0)
     raise unknown_name("schedule", schedule, SCHEDULES)

@@ -95,11 +95,6 @@ def plan(
 ) -> Plan:
     """Gather what a step follows from; ``work`` where it is at hand."""
     stages = dealt(model, strategy, software)
-    seconds: dict[tuple[str, str, str], Any] = {}
-    for each in messages:
-        demand = each.demand
-        key = (demand.dimension, demand.phase, demand.layer)
-        seconds[key] = seconds.get(key, 0.0) + each.seconds
     held = heaviest_held(model, strategy)
     shared, experts = shard_ranks(strategy)
     whole = held.shared + held.expert
@@ -110,7 +105,7 @@ def plan(
         stages=stages,
         recomputed=strategy.recomputed,
         schedule=strategy.schedule,
-        messages=seconds,
+        messages=summed(messages),
         pp=strategy.pp,
         vpp=strategy.vpp,
         tp=strategy.tp,
@@ -124,6 +119,16 @@ def plan(
         local_experts=model.moe.experts / strategy.ep if model.moe else 0.0,
         gpus=strategy.gpus,
     )
+
+
+def summed(messages: tuple[Message, ...]) -> dict[tuple[str, str, str], Any]:
+    """Seconds of all messages of each dimension, phase and layer [s]."""
+    seconds: dict[tuple[str, str, str], Any] = {}
+    for each in messages:
+        demand = each.demand
+        key = (demand.dimension, demand.phase, demand.layer)
+        seconds[key] = seconds.get(key, 0.0) + each.seconds
+    return seconds
 
 
 def dealt(model: Model, strategy: Strategy, software: Software) -> tuple[Stage, Stage, Stage]:

@@ -10,9 +10,6 @@ from netmodel.workload.layout import Strategy
 from netmodel.workload.recipe import MEGATRON, Recipe
 from netmodel.workload.transformer import Model, Moe
 
-LOSS = HALF + 4
-"""Bytes a logit: as the head writes it, and in 32 bits inside the loss."""
-
 
 def _gemm_input(strategy: Strategy) -> int:
     """Bytes of an element kept as the input of a product: its 8-bit copy where one exists."""
@@ -126,7 +123,7 @@ def layer_activation(
     return attention + _mlp(model, here, strategy, recipe)
 
 
-def logits(model: Model, strategy: Strategy, seq_len: Any) -> Any:
+def logits(model: Model, strategy: Strategy, seq_len: Any, recipe: Recipe = MEGATRON) -> Any:
     """Bytes of the logits of one micro-batch on one rank, with those of the loss."""
     here = cut(model, strategy, seq_len)
-    return LOSS * here.tokens * model.vocab / here.t
+    return recipe.logit * here.tokens * model.vocab / here.t

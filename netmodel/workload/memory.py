@@ -152,6 +152,13 @@ def model_states(
     )
 
 
+def updated(strategy: Strategy, held: Held, shards: tuple[Any, Any] | None = None) -> Any:
+    """Parameters whose optimizer states one rank holds."""
+    d, e = shards or shard_ranks(strategy)
+    whole = held.shared + held.expert
+    return choose(strategy.zero >= 1, held.shared / d + held.expert / e, whole)
+
+
 def _kept_by_kind(
     model: Model, strategy: Strategy, seq_len: Any, recipe: Recipe
 ) -> tuple[dict[str, Any], Any]:
@@ -184,8 +191,9 @@ def memory_by_stage(
     kept, working = _kept_by_kind(model, strategy, seq_len, recipe)
     last_kind = model.kinds[-1]
     gathered = _gathered(strategy, recipe, each, last_kind)
-    ends = 2 * HALF * cut(model, strategy, seq_len).split * model.hidden
-    ends = ends + logits(model, strategy, seq_len)
+    stream = HALF * cut(model, strategy, seq_len).split * model.hidden
+    ends = 2 * stream + logits(model, strategy, seq_len, recipe)
+    sent = choose(strategy.pp > 1, stream, 0) if recipe.stage_outputs else 0
     shards = shard_ranks(strategy)
     found = []
     for stage in stage_layers(model, strategy).distinct:
@@ -196,11 +204,15 @@ def memory_by_stage(
             layers = layers + stage.dense * kept["dense"]
         if "moe" in kept:
             layers = layers + stage.moe * kept["moe"]
+        layers = (1 - recipe.offload) * layers + sent
         activations = layers * in_flight(strategy, stage.index) + working
         if model.mtp:
             activations = activations + stage.mtp * kept[last_kind]
         loss = choose(stage.head > 0, ends, 0.0)
         overhead = recipe.reserve + recipe.fragmentation * (activations + loss)
+        if recipe.update:
+            update = recipe.update * updated(strategy, held, shards)
+            overhead = overhead + larger(update - activations - loss, 0)
         found.append(
             {
                 "weights": weights,

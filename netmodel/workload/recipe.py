@@ -36,6 +36,15 @@ class Recipe:
         Whether ZeRO-3 frees weights after the forward pass and gathers them again.
     reduce_each : bool
         Whether ZeRO-2 and 3 reduce gradients after every micro-batch, rather than once a step.
+    update : float
+        Bytes a parameter that the optimizer adds to its share while it updates it, when all
+        activations are gone: gradients of 16 bits copied to 32.
+    logit : float
+        Bytes a logit: as the head writes it, and in 32 bits inside the loss.
+    stage_outputs : bool
+        Whether the output of a pipeline stage is kept until its gradient comes.
+    offload : float
+        Share of the layers whose activations wait in the host's memory.
     reserve : float
         Memory of the runtime, its libraries and communication buffers [B].
     fragmentation : float
@@ -55,6 +64,10 @@ class Recipe:
     fp8_dispatch: bool = True
     reshard: bool = True
     reduce_each: bool = True
+    update: float = 0
+    logit: float = 6
+    stage_outputs: bool = False
+    offload: float = 0
     reserve: float = 2 * GIB
     fragmentation: float = 0.05
 

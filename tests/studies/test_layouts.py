@@ -40,6 +40,25 @@ def test_a_layout_of_the_same_accelerator_comes_first():
     assert published_layout("no-such-model", "H100-SXM") is None
 
 
+def test_of_the_published_layouts_the_nearest_in_sequence_length_is_taken():
+    """arXiv:2407.21783 Table 4: 8,192 tokens on tp 8, 131,072 tokens on cp 16 besides."""
+    for tokens, cp, length in ((4096, 1, 8192), (16384, 1, 8192), (65536, 16, 131072)):
+        row = published_layout("llama-3.1-405b", "H100-SXM", 16384, tokens)
+        fields = parse_fields(row.strategy)
+        assert (fields.get("cp", 1), row.seq_len) == (cp, length)
+    assert published_layout("llama-3.1-405b", "H100-SXM", 8192, 8192).gpus == 8192
+    assert published_layout("llama-3.1-405b", "H100-SXM", 16384).seq_len == 8192
+    assert published_layout("gpt3-175b", "A100-SXM-80GB", None, 8192).accelerator.startswith("A100")
+
+
+def test_long_sequences_run_on_the_layout_that_was_published_for_them():
+    model, cluster = nm.load_model("llama-3.1-405b"), nm.load_cluster("meta-24k-roce")
+    choice = choose(model, cluster, 16384, Request(seq_len=131072))
+    kept = choice.strategy
+    assert choice.origin == "published"
+    assert (kept.tp, kept.cp, kept.pp, kept.dp, kept.global_batch) == (8, 16, 16, 8, 128)
+
+
 def test_a_stated_layout_is_kept_to_the_letter():
     choice = choose(LLAMA, H100, 64, Request(strategy="tp=4,pp=2,global_batch=128"))
     assert choice.origin == "stated"

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from netmodel.errors import InputError
-from netmodel.training.orders import pipeline_order
+from netmodel.training.orders import Order, pipeline_order
 from netmodel.training.pipeline import bubble, uneven_wait
 from netmodel.training.simulator import Durations, simulate
 
@@ -36,7 +36,7 @@ def test_zero_bubble_h1_is_a_third_of_1f1b_when_all_parts_are_equal():
 
 def test_zero_bubble_v_has_none_when_all_parts_are_equal():
     """arXiv:2401.10241."""
-    assert bubble("zb-v", stages=8, others=others(8), weight=W) == 0.0
+    assert bubble("zb-v", stages=8, others=others(8), weight=W, forward=F) == 0.0
 
 
 def test_dualpipe_beside_1f1b_and_zb1p():
@@ -44,6 +44,31 @@ def test_dualpipe_beside_1f1b_and_zb1p():
     assert bubble("dualpipe", stages=16, others=45.0, weight=W, pair=3.0, backward=B) == 14.0
     assert bubble("1f1b", stages=16, others=others(16)) == 45.0
     assert bubble("zb-h1", stages=16, others=others(16), weight=W) == 15.0
+
+
+def period(order: Order, parts: Durations, steps: int = 3) -> float:
+    """Time of one step more, when each rank begins a step as it has ended the one before."""
+    many = [_steps(order, steps), _steps(order, 2 * steps)]
+    once, twice = (simulate(each, parts).makespan for each in many)
+    return (twice - once) / steps
+
+
+def _steps(order: Order, steps: int) -> Order:
+    """Several steps of an order, one after the other on each rank."""
+    inside = [np.arange(*order.first[rank : rank + 2]) for rank in range(order.ranks)]
+    at = np.concatenate([np.tile(tasks, steps) for tasks in inside])
+    step = np.concatenate([np.repeat(np.arange(steps), len(tasks)) for tasks in inside])
+    return Order(
+        schedule=order.schedule,
+        ranks=order.ranks,
+        stages=order.stages,
+        micro_batches=steps * order.micro_batches,
+        rank=order.rank[at],
+        kind=order.kind[at],
+        stage=order.stage[at],
+        micro_batch=order.micro_batch[at] + step * order.micro_batches,
+        paired=order.paired[at],
+    )
 
 
 @pytest.mark.parametrize("micro_batches", [1, 2, 3, 7, 8, 9, 12, 16, 31, 64])
@@ -56,14 +81,12 @@ def test_dualpipe_beside_1f1b_and_zb1p():
 def test_few_micro_batches_leave_what_the_simulator_finds(
     schedule, chunks, stages, micro_batches, backward, weight
 ):
-    """Exact but for ZB-V with enough of them, whose paper leaves warm-up and cool-down out."""
+    """What each step of a run takes more than its work."""
     if schedule == "interleaved" and micro_batches > stages and micro_batches % stages:
         micro_batches = stages * (micro_batches // stages)
     order = pipeline_order(schedule, ranks=stages, micro_batches=micro_batches, chunks=chunks)
     held = 2 if schedule == "zb-v" else chunks
-    timeline = simulate(
-        order, Durations(forward=F / held, backward=backward / held, weight=weight / held)
-    )
+    parts = Durations(forward=F / held, backward=backward / held, weight=weight / held)
     idle = bubble(
         schedule,
         stages=stages,
@@ -73,11 +96,37 @@ def test_few_micro_batches_leave_what_the_simulator_finds(
         micro_batches=micro_batches,
         forward=F,
     )
-    found = timeline.makespan - micro_batches * (F + backward)
-    if schedule == "zb-v" and micro_batches > stages:
-        assert idle == pytest.approx(found, abs=stages / 2 * (F + backward - weight))
-    else:
-        assert idle == pytest.approx(found, rel=1e-9)
+    found = period(order, parts) - micro_batches * (F + backward)
+    assert idle == pytest.approx(found, rel=1e-9, abs=1e-9)
+    if schedule != "zb-v":  # all its ranks end together: one step alone takes as long
+        assert idle == pytest.approx(
+            simulate(order, parts).makespan - micro_batches * (F + backward)
+        )
+
+
+@given(
+    p=st.integers(1, 9),
+    m=st.integers(1, 28),
+    parts=st.tuples(*[st.integers(0, 8)] * 2),
+)
+@settings(max_examples=60, deadline=None)
+def test_zb_v_waits_as_the_simulator_finds_for_any_micro_batches(p, m, parts):
+    """Weight gradients are the shortest of the three parts, input gradients the longest."""
+    less, more = parts
+    weight, inputs = 1 - less / 8, 1 + more / 8
+    order = pipeline_order("zb-v", ranks=p, micro_batches=m)
+    each = Durations(forward=0.5, backward=(inputs + weight) / 2, weight=weight / 2)
+    idle = bubble(
+        "zb-v",
+        stages=p,
+        others=(p - 1) * (1 + inputs + weight),
+        weight=weight,
+        micro_batches=m,
+        forward=1.0,
+    )
+    found = period(order, each) - m * (1 + inputs + weight)
+    assert idle == pytest.approx(found, rel=1e-9, abs=1e-9)
+    assert order.peak().max() <= 2 * min(p, m)
 
 
 @given(

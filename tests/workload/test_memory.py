@@ -136,3 +136,23 @@ def test_what_could_not_have_run_does_not_fit() -> None:
     assert memory(load_model("llama-3.1-405b"), llama, 8192)["total"] > 10 * 80e9
     whole = Strategy(pp=16, dp=128, global_batch=15360, schedule="1f1b")
     assert memory(load_model("deepseek-v3"), whole, 4096)["total"] > 2 * 80e9
+
+
+@given(case=cases(zero=1))
+def test_what_a_recipe_moves_away_or_adds(case: tuple) -> None:
+    """Offloading, outputs that are kept, a loss in place and copies for the update."""
+    model, plan = case
+
+    def held(**habits: object) -> dict:
+        return memory_by_stage(model, plan, 4096, replace(MEGATRON, **habits))[0]
+
+    usual = held()
+    assert held(offload=0.5)["activations"] <= usual["activations"]
+    assert held(offload=1.0)["activations"] >= 0
+    kept = held(stage_outputs=True)["activations"] - usual["activations"]
+    assert (kept > 0) is bool(plan.pp > 1)
+    assert held(logit=2)["logits"] <= usual["logits"]
+    free = usual["activations"] + usual["logits"]
+    more = held(update=4)["overhead"] - usual["overhead"]
+    copies = usual["optimizer"] / 12 * 4
+    assert more == pytest.approx(max(0, copies - free), rel=1e-9, abs=1)
