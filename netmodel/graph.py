@@ -167,13 +167,22 @@ class Wiring:
     def names(self, nodes: Iterable[int] | None = None) -> list[str]:
         """Names of all nodes, or of the given ones, in the order asked."""
         if nodes is None:
-            return [name for block in self.blocks for name in block.names()]
+            return list(self._every_name)
         wanted = np.asarray(list(nodes), int)
         block_of = np.searchsorted(self.starts, wanted, side="right") - 1
         return [
             self.blocks[which].names([node - self.starts[which]])[0]
             for node, which in zip(wanted, block_of, strict=True)
         ]
+
+    @cached_property
+    def _every_name(self) -> list[str]:
+        return [name for block in self.blocks for name in block.names()]
+
+    @cached_property
+    def number(self) -> Mapping[str, int]:
+        """Index of each node by its name."""
+        return {name: node for node, name in enumerate(self._every_name)}
 
     def attribute(self, name: str, default: float) -> FloatArray:
         """One numeric node attribute over all nodes, with ``default`` where a block has none."""

@@ -284,6 +284,8 @@ def _number(share: str, whole: int) -> int:
 
 def _named(wiring: Wiring, glob: str) -> IntArray:
     """Return the nodes whose name fits."""
+    if glob in wiring.number:
+        return np.array([wiring.number[glob]])
     names = wiring.names()
     fits = re.compile(fnmatch.translate(glob)).match
     found = [i for i, name in enumerate(names) if fits(name)]

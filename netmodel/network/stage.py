@@ -19,6 +19,7 @@ from netmodel.graph import FloatArray, IntArray
 from netmodel.network.arrays import Network, sorted_by
 from netmodel.network.components import join
 from netmodel.network.lumping import colours
+from netmodel.network.trickle import is_sparse, trickle
 
 DistanceArray = npt.NDArray[np.int16]
 CHUNK = 400_000  # entries of a working array: small enough for the cache
@@ -251,6 +252,8 @@ class Stage:
         float array [arcs]
             Bytes.
         """
+        if rank is None and is_sparse(traffic):
+            return trickle(self, traffic)
         arcs, total = self.arcs, np.zeros(len(self.arcs.source))
         for columns, steps in self._spread:
             if not traffic[:, columns].any():

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from netmodel.errors import ModelError
-from netmodel.graph import SWITCH_KINDS, TIERS, IntArray
+from netmodel.graph import NODE_KINDS, SWITCH_KINDS, TIERS, IntArray
 from netmodel.network import Loads
 from netmodel.network.lumping import colours
 from netmodel.studies.job_traffic import USUAL, Job, Routing, Shape, growth, stretched
@@ -155,15 +155,13 @@ def rank_faults(
     sound = reference if routing == USUAL else job.loads(job.wiring)
     before = stretched(given, growth(sound, reference)).step_time
     singles = list(single_faults(job, sound))
-    found = []
+    found: list[Fault] = []
+    known: dict[str, tuple[float, str]] = {}
     for number, (pattern, what, count) in enumerate(singles):
-        try:
-            loads = job.hurt([pattern])
-        except ModelError as cut:
-            after, because = float("inf"), cut.found
-        else:
-            after = stretched(given, growth(loads, reference)).step_time
-            because = _because(loads, sound)
+        same = _only_cable(job, pattern)
+        if same not in known:
+            known[same] = _afterwards(job, same, sound, reference)
+        after, because = known[same]
         found.append(
             Fault(
                 pattern=pattern,
@@ -186,6 +184,31 @@ def rank_faults(
         faults=tuple(found),
         rent=rent_of(cluster.accelerator.name, rent),
     )
+
+
+def _only_cable(job: Job, pattern: str) -> str:
+    """Return the fault of a NIC's cable, which is as good as that of the NIC if it has no other."""
+    wiring, nodes = job.wiring, job.ways.network
+    node = wiring.number.get(pattern, -1)
+    if node < 0 or NODE_KINDS[nodes.kind[node]] != "nic":
+        return pattern
+    links = np.flatnonzero((nodes.source == node) & (nodes.layer >= TIERS["host-leaf"]))
+    if len(links) != 1 or nodes.cables[links[0]] != 1:
+        return pattern
+    link = int(links[0]) % (nodes.n_links // 2)
+    return "1 of " + ":".join(wiring.names([nodes.source[link], nodes.target[link]]))
+
+
+def _afterwards(
+    job: Job, pattern: str, sound: dict[Shape, Loads], reference: dict[Shape, Loads]
+) -> tuple[float, str]:
+    """Return the step time under a fault, infinite where the job stops, and why [s]."""
+    try:
+        loads = job.hurt([pattern])
+    except ModelError as cut:
+        return float("inf"), cut.found
+    after = stretched(job.given, growth(loads, reference)).step_time
+    return float(after), _because(loads, sound)
 
 
 def _because(loads: dict[Shape, Loads], sound: dict[Shape, Loads]) -> str:
