@@ -5,9 +5,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from netmodel.errors import InputError, ModelError
-from netmodel.graph import Block, Cables, Wiring, to_networkx
+from netmodel.graph import Block, Cables, Wiring, from_networkx, to_networkx
 from netmodel.network import compile_network, faults, link_loads, tiers
 from netmodel.network import traffic as patterns
+from netmodel.network.ports import Ways
+
+from .conftest import leaf_spine, three_tier
 
 GB = 1e9
 
@@ -181,3 +184,58 @@ def test_what_names_nothing_is_refused(pattern, says, rails):
     with pytest.raises(InputError) as caught:
         faults.apply(rails, pattern)
     assert says in str(caught.value)
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    name=st.sampled_from(["rails", "leaf-spine", "three tiers"]),
+    broken=st.lists(
+        st.sampled_from(
+            [
+                "random leaf-spine 1 seed 3",
+                "random nics 1 seed 5",
+                "random leaf-spine 2 seed 4 at 50%",
+                "random host-leaf 1 seed 8",
+                "random spines 1 seed 2",
+            ]
+        ),
+        min_size=1,
+        max_size=3,
+        unique=True,
+    ),
+)
+def test_faults_between_hosts_load_the_compiled_fabric_as_a_new_one(name, broken):
+    """Broken cables join nothing, and what is left of the others carries the same."""
+    made = {"rails": leaf_spine(rail=True), "leaf-spine": leaf_spine(), "three tiers": three_tier()}
+    wiring = from_networkx(made[name])
+    sound = Ways(compile_network(wiring))
+    sent = patterns.all_to_all(np.arange(len(wiring.gpus)), 1e9)
+    sent += patterns.ring(np.arange(len(wiring.gpus)), 1e9)
+    hurt = sound.on(faults.on_links(sound.network, broken))
+    anew = Ways(compile_network(faults.apply(wiring, broken)))
+    found, expected = outcome(hurt, sent), outcome(anew, sent)
+    assert found.keys() == expected.keys()
+    assert [*found.values()] == pytest.approx([*expected.values()], rel=1e-9)
+    assert hurt.up is sound.up
+
+
+def outcome(ways, sent):
+    """Time of every loaded link by name, or who lost whom."""
+    try:
+        loads = link_loads(ways, sent)
+    except ModelError as cut:
+        return {cut.found: 0.0}
+    used = np.flatnonzero(loads.bytes)
+    return dict(zip(ways.network.link_names(used), loads.times[used], strict=True))
+
+
+def test_faults_inside_a_host_need_another_fabric():
+    network = compile_network(from_networkx(leaf_spine()))
+    for pattern in (
+        "n0-gpu1",
+        "n0-nic1 at 25%",
+        "n0-nvs",
+        "n1-pcie0:n1-nic0",
+        "n0-gpu0:n0-nvs at 50%",
+    ):
+        assert faults.on_links(network, [pattern]) is None
