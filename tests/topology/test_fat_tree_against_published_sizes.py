@@ -47,6 +47,21 @@ def test_three_tiers_of_any_radix(radix, count, one_nic_hosts):
     assert cluster.max_gpus == hosts
 
 
+@pytest.mark.parametrize("split", [False, True])
+@pytest.mark.parametrize(("radix", "planes"), [(8, 2), (8, 4), (16, 2), (16, 8), (64, 2)])
+def test_planes_are_so_many_two_tier_trees(radix, planes, split, count, one_nic_hosts):
+    """P R^2/2 ports: as many NICs of one port, or a P-th of them where a NIC has one a plane."""
+    hosts, switches, cables = FT2[radix]
+    nics, ports = (1, planes) if split else (planes, 1)
+    cluster = one_nic_hosts(
+        hosts, family="multi-plane", radix=radix, planes=planes, nics=nics, nic_ports=ports
+    )
+    made = count(cluster.wiring())
+    assert (made.switches, made.between_switches) == (planes * switches, planes * cables)
+    assert made.cables["host-leaf"] == planes * hosts
+    assert made.nodes["nic"] == nics * hosts
+
+
 def test_one_switch_holds_as_many_hosts_as_it_has_ports(count, one_nic_hosts):
     made = count(one_nic_hosts(64, family="fat-tree", radix=64).wiring())
     assert (made.switches, made.between_switches) == (1, 0)

@@ -40,6 +40,21 @@ def test_torus_counts(shape, cables, diameter, bisection):
     assert len(reach) == n
 
 
+@pytest.mark.parametrize("shape", [(3,), (8,), (3, 5), (4, 6), (5, 5), (3, 4, 6), (3, 3, 3, 4)])
+def test_the_torus_formulas(shape):
+    """n N cables, 2n at a node, half the extents across; a ring is a torus of one dimension."""
+    n = int(np.prod(shape))
+    a, b, _ = lattice_pairs(shape, wrap=True)
+    graph = nx.Graph(zip(a.tolist(), b.tolist(), strict=True))
+    assert (graph.number_of_nodes(), graph.number_of_edges()) == (n, len(shape) * n)
+    assert {degree for _, degree in graph.degree} == {2 * len(shape)}
+    assert nx.eccentricity(graph, 0) == sum(extent // 2 for extent in shape)
+    longest = max(range(len(shape)), key=lambda axis: shape[axis])
+    if shape[longest] % 2 == 0:
+        half = np.indices(shape)[longest].ravel() < shape[longest] // 2
+        assert (half[a] != half[b]).sum() == 2 * n // shape[longest]
+
+
 def test_a_cube_without_wrap_is_a_mesh_with_96_open_ports():
     wiring = chips(64, family="torus", shape=[4, 4, 4], wrap=False).wiring()
     (group,) = wiring.cables

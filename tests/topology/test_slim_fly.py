@@ -39,7 +39,7 @@ def test_generated_graphs_have_the_published_size(q, count, one_nic_hosts):
     )
 
 
-@pytest.mark.parametrize("q", [3, 4, 5, 7, 8, 9, 13, 16, 25, 27])
+@pytest.mark.parametrize("q", [3, 4, 5, 7, 8, 9, 13, 16, 17, 19, 25, 27])
 def test_every_two_routers_are_at_most_two_cables_apart(q):
     a, b = router_pairs(q)
     n = 2 * q * q

@@ -1,5 +1,6 @@
 """DGX SuperPOD: every row of NVIDIA's cable tables, counted on generated graphs."""
 
+import numpy as np
 import pytest
 from netmodel.topology import load_cluster
 
@@ -47,6 +48,26 @@ def test_every_row_of_the_cable_tables(name, row, count):
     switches = tuple(made.nodes[kind] for kind in ("leaf", "spine", "core"))
     cables = tuple(made.cables[tier] for tier in ("host-leaf", "leaf-spine", "spine-core"))
     assert switches + cables == row[1:]
+
+
+@pytest.mark.parametrize(
+    ("name", "hosts", "ports"),
+    [("dgx-superpod-b200", 2048, 32), ("dgx-superpod-b300-xdr", 1296, 72)],
+)
+def test_a_leaf_has_as_many_ports_down_as_up(name, hosts, ports, count):
+    """32 of each of a QM9700, 72 of each of a Q3400; eight leaves a unit, one for each rail."""
+    wiring = load_cluster(name).wiring(8 * hosts)
+    leaves = wiring.of_kind("leaf")
+    for tier in ("host-leaf", "leaf-spine"):
+        used = np.zeros(wiring.n_nodes, int)
+        for group in wiring.cables:
+            if group.tier == tier:
+                cables = np.broadcast_to(group.cables, len(group.a))
+                np.add.at(used, group.a, cables)
+                np.add.at(used, group.b, cables)
+        assert set(used[leaves].tolist()) == {ports}
+    assert len(leaves) == 8 * hosts // ports
+    assert set(count(wiring).degree[leaves].tolist()) == {2 * ports}
 
 
 def test_a_512_node_plan_is_four_pods_of_80_switches(count):
