@@ -42,7 +42,7 @@ def test_torus_counts(shape, cables, diameter, bisection):
 
 @pytest.mark.parametrize("shape", [(3,), (8,), (3, 5), (4, 6), (5, 5), (3, 4, 6), (3, 3, 3, 4)])
 def test_the_torus_formulas(shape):
-    """n N cables, 2n at a node, half the extents across; a ring is a torus of one dimension."""
+    """Cables n N, 2n at a node, half the extents across; a ring is a torus of one dimension."""
     n = int(np.prod(shape))
     a, b, _ = lattice_pairs(shape, wrap=True)
     graph = nx.Graph(zip(a.tolist(), b.tolist(), strict=True))
