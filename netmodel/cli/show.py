@@ -138,6 +138,7 @@ def _cluster_tables(cluster: Cluster, facts: dict[str, Any], cost: Any) -> list[
         ("hosts", f"{facts['nodes']:,}"),
         ("GPUs", f"{facts['gpus']:,} {' and '.join(cluster.accelerators(facts['gpus']))}"),
         *((NAMES[kind][1], f"{count:,}") for kind, count in facts["switches"].items()),
+        *([("PCIe root ports", f"{facts['root_ports']:,}")] if facts["root_ports"] else []),
         *((f"{tier} cables", f"{count:,}") for tier, count in facts["cables"].items()),
         ("bisection bandwidth", format_bandwidth(facts["bisection_bandwidth_Bps"])),
         *((f"oversubscription, {tier}", f"{ratio:.3g} : 1") for tier, ratio in over.items()),
