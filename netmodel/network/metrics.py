@@ -25,7 +25,8 @@ def describe(wiring: Wiring) -> dict[str, Any]:
     -------
     dict
         ``nodes`` (hosts), ``gpus``; ``switches`` by kind; ``root_ports`` of CPUs, see
-        :func:`root_port_count`; ``cables`` by tier, parallel ones counted each; ``bisection_bandwidth_Bps`` one direction; ``oversubscription`` by tier,
+        :func:`root_port_count`; ``cables`` by tier, parallel ones counted each;
+        ``bisection_bandwidth_Bps`` one direction; ``oversubscription`` by tier,
         see :func:`oversubscription`; ``diameter_hops`` and ``diameter_switches``, see
         :func:`diameter`.
     """

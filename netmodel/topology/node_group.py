@@ -106,7 +106,9 @@ class NodeGroup(Strict):
             nic_link=self.nic_link.part
             if self.nic_link
             else _nic_cable(
-                _slowed(pcie, number(facts, "peer_to_peer_bandwidth") if self.peer_to_peer else None),
+                _slowed(
+                    pcie, number(facts, "peer_to_peer_bandwidth") if self.peer_to_peer else None
+                ),
                 nic_name,
                 rate,
             ),
