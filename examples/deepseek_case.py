@@ -32,7 +32,7 @@ HFREDUCE = {  # GB/s of a 186 MiB all-reduce, arXiv:2408.14158 Fig. 7: NCCL, HFR
     512: (4.62, 7.33),
     1024: (1.63, 6.99),
 }
-PEER_TO_PEER = "nodes.nic_bandwidth=9.66 GB/s"  # 9 GiB/s, GPU to NIC on a Rome host, same source
+PEER_TO_PEER = "nodes.peer_to_peer=true"  # GPU to NIC across a Rome host, not through its memory
 
 H800 = nm.load_cluster("deepseek-h800-mpft")
 FIRE_FLYER = nm.load_cluster("fire-flyer-2")

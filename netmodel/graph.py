@@ -52,6 +52,9 @@ if TYPE_CHECKING:
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
 
+ROOT_PORT = "root port"
+"""Model of a ``pcie_switch`` that is a port of its CPU, over which several GPUs are reached."""
+
 HOST_KINDS = ("gpu", "nvswitch", "pcie_switch", "cpu", "nic")
 SWITCH_KINDS = ("leaf", "spine", "core", "router", "ocs")
 NODE_KINDS = (*HOST_KINDS, *SWITCH_KINDS)

@@ -9,7 +9,9 @@ import click
 
 from netmodel.cli.options import (
     cluster_option,
+    fidelity_option,
     gpus_option,
+    graph_options,
     layout_options,
     model_option,
     output_options,
@@ -39,6 +41,8 @@ NEGLIGIBLE = 5e-4
     help="Between sizes: strong keeps one global batch, in weak it grows with the GPUs.",
 )
 @layout_options
+@fidelity_option
+@graph_options
 @set_option
 @output_options()
 def explain(
@@ -46,6 +50,10 @@ def explain(
     model: str,
     gpus: tuple[int, ...] | None,
     mode: str,
+    fidelity: str,
+    routing: str,
+    placement: str | tuple[str, ...],
+    seed: int,
     overrides: Sequence[str],
     as_json: bool,
     as_csv: bool,
@@ -57,6 +65,8 @@ def explain(
     With one size, from all model FLOPs at peak to the real step. With two, from the smaller one
     scaled perfectly to the larger one: what was lost on the way. Then what a percent of every
     tier's bandwidth and latency is worth, where that ends, and the links that are waited for.
+    With --fidelity contention the waterfall's contention is that of the routed graph; what
+    resources are worth remains the closed form's.
 
     \b
     Example:
@@ -67,7 +77,17 @@ def explain(
 
     fabric, shape = question.load(cluster, model, overrides)
     sizes = gpus or (question.size(fabric, None),)
-    answered = explain_study(shape, fabric, sizes, question.request(**layout), mode=mode)
+    answered = explain_study(
+        shape,
+        fabric,
+        sizes,
+        question.request(**layout),
+        mode=mode,
+        fidelity=fidelity,
+        routing=routing,
+        placement=placement,
+        seed=seed,
+    )
     answer = Answer(
         data=answered.to_dict(),
         rows=_rows(answered),

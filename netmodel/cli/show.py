@@ -140,6 +140,7 @@ def _cluster_tables(cluster: Cluster, facts: dict[str, Any], cost: Bill) -> list
         ("hosts", f"{facts['nodes']:,}"),
         ("GPUs", _gpus(cost)),
         *((NAMES[kind][1], f"{count:,}") for kind, count in facts["switches"].items()),
+        *([("PCIe root ports", f"{facts['root_ports']:,}")] if facts["root_ports"] else []),
         *((f"{tier} cables", f"{count:,}") for tier, count in facts["cables"].items()),
         ("bisection bandwidth", format_bandwidth(facts["bisection_bandwidth_Bps"])),
         *((f"oversubscription, {tier}", f"{ratio:.3g} : 1") for tier, ratio in over.items()),

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from netmodel.graph import SWITCH_KINDS, TIERS, IntArray, Wiring
+from netmodel.graph import ROOT_PORT, SWITCH_KINDS, TIERS, IntArray, Wiring
 from netmodel.network.arrays import Network, compile_network
 from netmodel.network.bisection import bisection_bandwidth
 from netmodel.network.components import join
@@ -24,8 +24,9 @@ def describe(wiring: Wiring) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``nodes`` (hosts), ``gpus``; ``switches`` by kind; ``cables`` by tier, parallel ones
-        counted each; ``bisection_bandwidth_Bps`` one direction; ``oversubscription`` by tier,
+        ``nodes`` (hosts), ``gpus``; ``switches`` by kind; ``root_ports`` of CPUs, see
+        :func:`root_port_count`; ``cables`` by tier, parallel ones counted each;
+        ``bisection_bandwidth_Bps`` one direction; ``oversubscription`` by tier,
         see :func:`oversubscription`; ``diameter_hops`` and ``diameter_switches``, see
         :func:`diameter`.
     """
@@ -35,6 +36,7 @@ def describe(wiring: Wiring) -> dict[str, Any]:
         "nodes": host_count(wiring),
         "gpus": len(wiring.gpus),
         "switches": switch_count(wiring),
+        "root_ports": root_port_count(wiring),
         "cables": cable_count(wiring),
         "bisection_bandwidth_Bps": bisection_bandwidth(wiring),
         "oversubscription": oversubscription(wiring),
@@ -57,7 +59,18 @@ def host_count(wiring: Wiring) -> int:
 def switch_count(wiring: Wiring) -> dict[str, int]:
     """Count the switches of each kind that the fabric has."""
     counts = {kind: len(wiring.of_kind(kind)) for kind in SWITCHES}
+    counts["pcie_switch"] -= root_port_count(wiring)
     return {kind: count for kind, count in counts.items() if count}
+
+
+def root_port_count(wiring: Wiring) -> int:
+    """Count the CPU ports over which several GPUs are reached; the graph has them as switches."""
+    models = [
+        np.broadcast_to(np.asarray(block.attributes.get("model"), object), block.size)
+        for block in wiring.blocks
+        if block.kind == "pcie_switch"
+    ]
+    return sum(int((model == ROOT_PORT).sum()) for model in models)
 
 
 def cable_count(wiring: Wiring) -> dict[str, int]:

@@ -132,11 +132,16 @@ def _draw_host_row(
     lines = [
         *words[1:],
         *(
-            f"{tier} {format_bandwidth(each.bandwidth / count['gpu'])} a GPU"
+            f"{tier} {format_bandwidth(_ends(each) * each.bandwidth / count['gpu'])} a GPU, one way"
             for tier, each in links.items()
         ),
     ]
     ax.text(0.92, -0.06, "\n".join(lines), va="top", fontsize=8.5, color=SOFT, linespacing=1.5)
+
+
+def _ends(bundle: Bundle) -> int:
+    """How many of the ends of each cable are GPUs: both, where no switch joins them."""
+    return 2 if bundle.low == bundle.high == "gpu" else 1
 
 
 def _box(

@@ -107,6 +107,10 @@ def explain(
     request: Request | None = None,
     *,
     mode: str = "strong",
+    fidelity: str = "closed",
+    routing: str = "adaptive",
+    placement: str | tuple[str, ...] = "packed",
+    seed: int = 0,
 ) -> Explanation:
     """Explain one step, or what happens between the smallest and the largest of several sizes.
 
@@ -118,6 +122,10 @@ def explain(
         Layout and batch as they were asked for.
     mode : str
         As of :func:`netmodel.studies.scale.scale`.
+    fidelity, routing, placement, seed
+        As in :func:`netmodel.training.step.step`. On the graph the contention of a message is what
+        it takes there beyond the closed form on a fabric that nobody shares; what resources are
+        worth, and the ceilings, remain those of the closed form.
 
     Raises
     ------
@@ -128,19 +136,31 @@ def explain(
     """
     if not gpus:
         raise InputError("no cluster size was given", where="gpus")
-    curve = scale(model, cluster, gpus, request, mode=mode)
-    known = tuple(
-        pieces(
-            model,
-            cluster,
-            choice.strategy,
-            gpus=int(point.gpus),
-            seq_len=choice.seq_len,
-            software=choice.software,
+    graph: dict[str, Any] = {
+        "fidelity": fidelity,
+        "routing": routing,
+        "placement": placement,
+        "seed": seed,
+    }
+    curve = scale(model, cluster, gpus, request, mode=mode, **graph)
+
+    def gathered(**rung: Any) -> tuple[Pieces, ...]:
+        return tuple(
+            pieces(
+                model,
+                cluster,
+                choice.strategy,
+                gpus=int(point.gpus),
+                seq_len=choice.seq_len,
+                software=choice.software,
+                **rung,
+            )
+            for point, choice in zip(curve.points, curve.choices, strict=True)
         )
-        for point, choice in zip(curve.points, curve.choices, strict=True)
-    )
-    falls = tuple(waterfall(each) for each in known)
+
+    known = gathered()
+    laid = known if fidelity == "closed" else gathered(**graph)
+    falls = tuple(waterfall(each) for each in laid)
     slopes = tuple(elasticities(each) for each in known)
     last = known[-1]
     whole = falls[0] if len(falls) == 1 else growth(falls[0], falls[-1], _perfect(curve))
@@ -151,7 +171,7 @@ def explain(
         waterfall=whole,
         elasticity=slopes,
         kinks=bends,
-        limits=limits(last),
+        limits=limits(laid[-1]),
         ceiling=top,
         summary=summary(curve, whole, slopes[-1], bends, last),
     )

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from netmodel import catalog
-from netmodel.graph import Block, Cables, IntArray
+from netmodel.graph import ROOT_PORT, Block, Cables, IntArray
 from netmodel.topology.lattice import lattice_pairs, near_cube
 
 SCALEUPS = ("nvswitch", "mesh", "cube", "bridge", "torus", "none")
@@ -230,6 +230,8 @@ def _block(run: Run, kind: str, node: int) -> Block | None:
     attributes: dict[str, Any] = {"node": np.repeat(np.arange(node, node + run.hosts), count)}
     if kind == "gpu":
         attributes["accelerator"] = run.host.accelerator
+    if kind == "pcie_switch" and run.host.nics_on_cpu:
+        attributes["model"] = ROOT_PORT
     if kind == "nic":
         attributes["rail"] = np.tile(np.arange(count), run.hosts)
         attributes["model"] = run.host.nic

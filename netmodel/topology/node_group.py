@@ -39,6 +39,9 @@ class NodeGroup(Strict):
     nic_ports: Count | None = None
     nic_bandwidth: Bandwidth | None = None
     nic_latency: Duration | None = None
+    peer_to_peer: bool = False
+    """GPUs reach the NICs peer to peer, as NCCL's do, not through the memory of the host: slower
+    where the catalog node states a ``peer_to_peer_bandwidth``."""
 
     @model_validator(mode="before")
     @classmethod
@@ -100,7 +103,15 @@ class NodeGroup(Strict):
             pcie_switches=switches,
             pcie=_slowed(pcie, number(facts, "pcie_gpu_bandwidth")),
             uplink=uplink,
-            nic_link=self.nic_link.part if self.nic_link else _nic_cable(pcie, nic_name, rate),
+            nic_link=self.nic_link.part
+            if self.nic_link
+            else _nic_cable(
+                _slowed(
+                    pcie, number(facts, "peer_to_peer_bandwidth") if self.peer_to_peer else None
+                ),
+                nic_name,
+                rate,
+            ),
             cpu_link=self._part("cpu_link", word(facts, "cpu_link") or None) or pcie,
             nics_on_cpu=bool(root_ports),
             nic=nic.name if nic else None,

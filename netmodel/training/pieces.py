@@ -17,7 +17,7 @@ from netmodel.training.frameworks import Software, software_of
 from netmodel.training.kernels import Rates
 from netmodel.training.messages import Message, Wires, messages
 from netmodel.training.plan import Plan, plan
-from netmodel.training.step import accelerator_of, planned, tiers_of
+from netmodel.training.step import accelerator_of, graph_of, plan_on, planned, tiers_of
 from netmodel.workload import Model, Stage, Strategy, demands
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class Pieces:
         return float(step_time(self.plan, self.rates, self.factors))
 
     def with_fabric(self, fabric: Tiers) -> Pieces:
-        """Return the same step on other wires."""
+        """Return the same step on other wires, timed by the closed form."""
         wires = Wires.of(fabric, self.accelerator.generation, self.software)
         asked = demands(self.model, self.strategy, self.seq_len, self.software.recipe)
         timed = messages(asked, self.model, self.strategy, wires)
@@ -103,11 +103,20 @@ def pieces(
     gpus: int,
     seq_len: int,
     software: Any = None,
+    fidelity: str = "closed",
+    routing: str = "adaptive",
+    placement: str | tuple[str, ...] = "packed",
+    seed: int = 0,
 ) -> Pieces:
     """Gather what :func:`netmodel.training.step` adds up; the arguments are the same."""
     chosen = software_of(software, cluster.software or {})
     fabric, accelerator = tiers_of(cluster, gpus), accelerator_of(cluster, gpus)
-    made, timed = planned(model, strategy, seq_len, fabric, accelerator.generation, chosen)
+    if fidelity == "closed":
+        made, timed = planned(model, strategy, seq_len, fabric, accelerator.generation, chosen)
+    else:
+        graph = graph_of(cluster, gpus, routing, placement, seed)
+        wires = Wires.of(fabric, accelerator.generation, chosen, fabric=graph, fidelity=fidelity)
+        made, timed = plan_on(model, strategy, seq_len, chosen, wires)
     values = factors(accelerator, chosen.keys)
     return Pieces(
         model=model,

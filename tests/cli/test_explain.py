@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import math
 
 import pytest
 
@@ -63,3 +64,46 @@ def test_a_trace_of_another_kind_is_refused_before_any_work(netmodel, tmp_path):
     assert done.returncode == 2
     assert "--trace" in done.stderr
     assert not (tmp_path / "step.csv").exists()
+
+
+FASTER = {
+    "network": ("nodes.nic_bandwidth=420 Gb/s", "fabric.link.bandwidth=420 Gb/s"),
+    "nvlink": ("nodes.scaleup_link.bandwidth=26.25 GB/s", "nodes.scaleup_link.latency=0 s"),
+    "spine": ("fabric.link.bandwidth=420 Gb/s",),
+}
+"""Wired 5 % faster: NICs with all cables, NVLinks, and cables behind NICs that stay as they are."""
+
+
+@pytest.mark.parametrize(
+    ("model", "cluster", "named"),
+    [
+        ("deepseek-v3", "deepseek-h800-mpft", "network"),
+        ("llama-3.1-405b", "meta-24k-roce", "nvlink"),
+        ("gpt3-175b", "dgx-superpod-h100", "network"),
+    ],
+)
+def test_wiring_the_named_tier_faster_helps_as_its_elasticity_says(call, model, cluster, named):
+    """And the cables behind the NICs, which are named as worth nothing, change nothing."""
+    asked = ("--model", model, "--cluster", cluster, "--gpus", "16384")
+    found = json.loads(call("explain", *asked, "--json"))
+    worth = {name: found["elasticity"][f"{name}.bandwidth"] for name in FASTER}
+    assert min(worth, key=worth.get) == named
+    before = found["points"][0]["step_time_s"]
+    for tier, overrides in FASTER.items():
+        changes = [word for each in overrides for word in ("--set", each)]
+        after = json.loads(call("step", *asked, *changes, "--json"))["step_time_s"]
+        change = math.log(after / before) / math.log(1.05)
+        assert change == pytest.approx(worth[tier], rel=0.10, abs=1e-6), tier
+
+
+@pytest.mark.parametrize("routing", ["adaptive", "ecmp"])
+def test_contention_is_that_of_the_routed_graph(call, routing):
+    """Hashed flows meet on uplinks; the waterfall charges it to them and adds up to that step."""
+    asked = ("--model", "llama-3.1-405b", "--cluster", "meta-24k-roce", "--gpus", "2048")
+    graph = ("--fidelity", "contention", "--routing", routing)
+    found = json.loads(call("explain", *asked, *graph, "--json"))
+    timed = json.loads(call("step", *asked, *graph, "--json"))["step_time_s"]
+    falls = found["waterfall_s"]
+    assert sum(falls.values()) == pytest.approx(timed, rel=1e-9)
+    contention = sum(value for name, value in falls.items() if name.endswith(":contention"))
+    assert (contention > 0.001 * timed) == (routing == "ecmp")

@@ -2,6 +2,7 @@
 
 import itertools
 
+import netmodel as nm
 import networkx as nx
 import numpy as np
 import pytest
@@ -111,3 +112,13 @@ def test_diameter_is_the_longest_shortest_way(fabric):
     routers = graph.subgraph(n for n, kind in graph.nodes(data="kind") if kind == "router")
     assert diameter(compile_network(graph))[0] == nx.diameter(routers)
     assert np.isfinite(bisection_bandwidth(fabric.wire(graph)))
+
+
+def test_root_ports_of_a_cpu_are_not_counted_as_switches():
+    """Fire-Flyer 2 has no PCIe switch (arXiv:2408.14158): four root ports for eight GPUs."""
+    found = describe(nm.load_cluster("fire-flyer-2").wiring(16))
+    assert "pcie_switch" not in found["switches"]
+    assert found["root_ports"] == 8
+    rails = describe(nm.load_cluster("dgx-superpod-h100").wiring(16))
+    assert rails["switches"]["pcie_switch"] > 0
+    assert rails["root_ports"] == 0

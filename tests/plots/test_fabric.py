@@ -1,5 +1,6 @@
 """Fabrics as layers: every node and cable is counted once."""
 
+import netmodel as nm
 import numpy as np
 import pytest
 from netmodel.plots import fabric_figure
@@ -73,3 +74,14 @@ def test_a_hot_cable_is_thick(fabric):
     ax = fabric_figure(fabric(2), title="toy", load={("leaf0", "spine1"): 1.0}).axes[0]
     widths = [width for each in ax.collections for width in np.ravel(each.get_linewidths())]
     assert sum(width > 3 for width in widths) == 1
+
+
+def test_a_bridge_is_as_fast_as_its_tier_says():
+    """A cable between two GPUs is the way out of both: 300 GB/s one way, not half of it."""
+    from netmodel.network import tiers
+
+    wiring = nm.load_cluster("fire-flyer-2").wiring(1024)
+    figure = fabric_figure(wiring, title="")
+    written = "\n".join(text.get_text() for ax in figure.axes for text in ax.texts)
+    assert tiers(wiring).bandwidth[0] == 300e9
+    assert "nvlink 300 GB/s a GPU, one way" in written

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from netmodel import catalog
 from netmodel.errors import InputError, ModelError
 from netmodel.graph import Block, Cables, Wiring
 from netmodel.studies.compare import bandwidth_lost, compare
@@ -15,10 +16,12 @@ from netmodel.studies.price_list import PriceList
 from netmodel.training.pieces import pieces
 
 ISCA = [
-    ("deepseek-h800-mpft", 16384, 768, 16384, 4390),
-    ("fat-tree-64", 65536, 5120, 131072, 7500),
+    ("fat-tree-64", ("fabric.tiers=2", "gpus=2048"), 2048, 96, 2048, 4390),
+    ("deepseek-h800-mpft", (), 16384, 768, 16384, 4390),
+    ("fat-tree-64", (), 65536, 5120, 131072, 7500),
 ]
-"""arXiv:2505.09343 Table 3: fabric, endpoints, switches, links between them, USD per endpoint."""
+"""arXiv:2505.09343 Table 3: fabric, overrides, endpoints, switches, links between them, USD per
+endpoint."""
 
 POD, H800 = "dgx-superpod-h100", "deepseek-h800-mpft"
 
@@ -34,9 +37,12 @@ def thin(*ratios):
     ]
 
 
-@pytest.mark.parametrize(("name", "gpus", "switches", "links", "price"), ISCA)
-def test_fabrics_against_isca25_table3(name, gpus, switches, links, price):
-    (entry,) = compare(designs(name), gpus=[gpus], prices=PriceList(name="isca-table3")).entries
+@pytest.mark.parametrize(("name", "overrides", "gpus", "switches", "links", "price"), ISCA)
+def test_fabrics_against_isca25_table3(name, overrides, gpus, switches, links, price):
+    found = compare(
+        designs(name, overrides=overrides), gpus=[gpus], prices=PriceList(name="isca-table3")
+    )
+    (entry,) = found.entries
     assert (entry.switches, entry.links) == (switches, links)
     network = entry.cost.bill.network_purchase
     assert network.typical / gpus == pytest.approx(price, rel=0.05)
@@ -49,6 +55,53 @@ def test_network_shares_against_the_h100_sheet():
     found = compare(designs(POD), gpus=[1024, 16384]).entries
     shares = [each.cost.bill.network_share.typical for each in found]
     assert shares == pytest.approx([0.099, 0.146], abs=0.005)
+
+
+@pytest.mark.parametrize(
+    ("name", "gpus", "share"),
+    [
+        ("rail-only", 512, 0.046),
+        (POD, 1024, 0.099),
+        (H800, 16384, 0.099),
+        ("fat-tree-64", 32768, 0.146),
+    ],
+)
+def test_tiers_against_the_h100_sheet(name, gpus, share):
+    """Its own list of prices: 4.6, 9.9 and 14.6 % in one, two and three tiers."""
+    prices = PriceList(name="h100-sheet")
+    (entry,) = compare(
+        designs(name, overrides=("nodes=DGX-H100",)), gpus=[gpus], prices=prices
+    ).entries
+    assert entry.cost.bill.network_share.typical == pytest.approx(share, abs=0.0006)
+
+
+HDR = ("fabric.switch=QM8700", "fabric.link=InfiniBand-HDR")
+TABLE_III = [
+    ("fire-flyer-2", (), "gpus=12800 max_gpus=12800 sites.gpus=6400", "fire-flyer-2", 120, 3.0),
+    ("fat-tree-64", HDR, "gpus=12800 nodes=Fire-Flyer-2", "fire-flyer-2", 200, 5.1),
+    ("fat-tree-64", HDR, "gpus=10000 nodes=DGX-A100", "dgx-a100", 1457, 17.4),
+]
+"""Two zones of 60 switches, three layers for one NIC a node, three layers for eight."""
+
+
+@pytest.mark.parametrize(("name", "parts", "more", "node", "switches", "percent"), TABLE_III)
+def test_network_shares_against_fire_flyer_table_iii(name, parts, more, node, switches, percent):
+    """arXiv:2408.14158: 122, 200 and 1,320 switches for 1,250 nodes; ours for DGX A100 are 1,457.
+
+    In its own unit of price, cables in that of a switch. The trees are full, the nodes are not on
+    all of their ports: the price of 1,250 is spread over them.
+    """
+    cluster = nm.load_cluster(name, overrides=(*parts, *more.split()))
+    hosts = len(np.unique(cluster.wiring(cluster.gpus).attribute("node")[: cluster.gpus]))
+    prices = {
+        "any-switch": catalog.price("relative-switch-hdr").typical,
+        "any-host": catalog.price(f"relative-node-{node}").typical * 1250 / hosts,
+        "any-cable": 0.0,
+    }
+    found = compare([(name, cluster)], gpus=[cluster.gpus], prices=PriceList(stated=prices))
+    (entry,) = found.entries
+    assert entry.switches == switches
+    assert 100 * entry.cost.bill.network_share.typical == pytest.approx(percent, rel=0.08)
 
 
 @pytest.fixture(scope="module")

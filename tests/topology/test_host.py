@@ -1,5 +1,6 @@
 """The inside of hosts: counts and bandwidths as published, and hosts used in part."""
 
+import netmodel as nm
 import networkx as nx
 import numpy as np
 import pytest
@@ -118,6 +119,48 @@ def test_fire_flyer_gpus_share_root_ports_and_one_nic():
     nics = [n for n, kind in graph.nodes(data="kind") if kind == "nic"]
     assert len(nics) == 1
     assert "cpu" in {graph.nodes[n]["kind"] for n in graph[nics[0]]}
+
+
+def test_peer_to_peer_is_as_slow_as_the_catalog_says():
+    """arXiv:2408.14158: 9 GiB/s between a GPU and the NIC of a Rome host; all else is as it was."""
+    usual = load_cluster("fire-flyer-2").graph(16)
+    peers = load_cluster("fire-flyer-2", overrides=("nodes.peer_to_peer=true",)).graph(16)
+    changed = {
+        (a, b): rate
+        for a, b, rate in peers.edges(data="bandwidth")
+        if rate != usual.edges[a, b]["bandwidth"]
+    }
+    assert set(changed.values()) == {9 * 2**30}
+    assert all({"cpu", "nic"} == {peers.nodes[n]["kind"] for n in pair} for pair in changed)
+    assert len(changed) == 2
+
+
+def test_where_nothing_is_published_peers_are_as_fast_as_their_cables():
+    sides = [
+        load_cluster("dgx-superpod-h100", overrides=overrides).wiring(8)
+        for overrides in ((), ("nodes.peer_to_peer=true",))
+    ]
+    rates = [[np.asarray(group.bandwidth).tolist() for group in side.cables] for side in sides]
+    assert rates[0] == rates[1]
+
+
+def test_nccl_and_hfreduce_on_fire_flyer():
+    """arXiv:2408.14158 figure 7: NCCL reaches NICs peer to peer, HFReduce from host memory.
+
+    Each of the figures within a factor of 1.7, and together within 15 %.
+    """
+    published = {
+        "true": {16: 4.01, 128: 3.73, 512: 4.62, 1024: 1.63},
+        "false": {16: 8.10, 128: 7.78, 512: 7.33, 1024: 6.99},
+    }
+    for peers, speeds in published.items():
+        cluster = load_cluster("fire-flyer-2", overrides=(f"nodes.peer_to_peer={peers}",))
+        ratios = [
+            nm.collective("all_reduce", 186 * 2**20, cluster, gpus).algbw[0] / (1e9 * speed)
+            for gpus, speed in speeds.items()
+        ]
+        assert all(1 / 1.8 < ratio < 1.7 for ratio in ratios)
+        assert np.exp(np.mean(np.log(ratios))) == pytest.approx(1, abs=0.15)
 
 
 def test_a_gpu_and_its_nic_share_a_pcie_switch():

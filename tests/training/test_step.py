@@ -185,6 +185,6 @@ def test_a_network_that_measured_less_makes_the_step_slower(hand_made):
     layout = Strategy(tp=8, dp=8, micro_batch=1, global_batch=64)
     plain = step(LLAMA, cluster, layout, gpus=64, seq_len=4096)
     assert step(LLAMA, slow, layout, gpus=64, seq_len=4096).step_time > 1.02 * plain.step_time
+    wrong = replace(cluster, software={"collectives": {"nonsense": 0.4}})
     with pytest.raises(InputError, match="nonsense"):
-        wrong = replace(cluster, software={"collectives": {"nonsense": 0.4}})
         step(LLAMA, wrong, layout, gpus=64, seq_len=4096)
