@@ -92,7 +92,7 @@ def test_network_shares_against_fire_flyer_table_iii(name, parts, more, node, sw
     all of their ports: the price of 1,250 is spread over them.
     """
     cluster = nm.load_cluster(name, overrides=(*parts, *more.split()))
-    hosts = len(np.unique(cluster.wiring(cluster.gpus).attribute("node")[: cluster.gpus]))
+    hosts = len(np.unique(cluster.wiring(cluster.gpus).attribute("node", -1.0)[: cluster.gpus]))
     prices = {
         "any-switch": catalog.price("relative-switch-hdr").typical,
         "any-host": catalog.price(f"relative-node-{node}").typical * 1250 / hosts,
