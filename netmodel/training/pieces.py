@@ -17,7 +17,7 @@ from netmodel.training.frameworks import Software, software_of
 from netmodel.training.kernels import Rates
 from netmodel.training.messages import Message, Wires, messages
 from netmodel.training.plan import Plan, plan
-from netmodel.training.step import accelerator_of, graph_of, plan_on, planned, tiers_of
+from netmodel.training.step import accelerator_of, graph_of, planned, tiers_of
 from netmodel.workload import Model, Stage, Strategy, demands
 
 if TYPE_CHECKING:
@@ -111,12 +111,12 @@ def pieces(
     """Gather what :func:`netmodel.training.step` adds up; the arguments are the same."""
     chosen = software_of(software, cluster.software or {})
     fabric, accelerator = tiers_of(cluster, gpus), accelerator_of(cluster, gpus)
-    if fidelity == "closed":
-        made, timed = planned(model, strategy, seq_len, fabric, accelerator.generation, chosen)
-    else:
+    graph = None
+    if fidelity != "closed":
         graph = graph_of(cluster, gpus, routing, placement, seed)
-        wires = Wires.of(fabric, accelerator.generation, chosen, fabric=graph, fidelity=fidelity)
-        made, timed = plan_on(model, strategy, seq_len, chosen, wires)
+    made, timed = planned(
+        model, strategy, seq_len, fabric, accelerator.generation, chosen, graph, fidelity
+    )
     values = factors(accelerator, chosen.keys)
     return Pieces(
         model=model,

@@ -78,24 +78,12 @@ def step(
     chosen = software_of(software, cluster.software or {})
     accelerator = accelerator_of(cluster, gpus)
     fabric = tiers_of(cluster, gpus)
-    if fidelity == "closed":
-        made, timed = planned(model, strategy, seq_len, fabric, accelerator.generation, chosen)
-    else:
-        if is_many(strategy):
-            raise InputError(
-                "a graph times one layout at a time, not an array of them",
-                where="--fidelity",
-                remedy="Use closed.",
-            )
+    graph = None
+    if fidelity != "closed":
         graph = graph_of(cluster, gpus, routing, placement, seed)
-        wires = Wires.of(
-            fabric,
-            accelerator.generation,
-            chosen,
-            fabric=graph,
-            fidelity=fidelity,
-        )
-        made, timed = plan_on(model, strategy, seq_len, chosen, wires)
+    made, timed = planned(
+        model, strategy, seq_len, fabric, accelerator.generation, chosen, graph, fidelity
+    )
     values = factors(accelerator, chosen.keys)
     attained = rates(accelerator, values, precision=strategy.precision, flash=chosen.recipe.flash)
     added = add_up(made, attained, values)
@@ -164,8 +152,22 @@ def planned(
     fabric: Tiers,
     generation: str,
     software: Software,
+    graph: Any = None,
+    fidelity: str = "closed",
 ) -> tuple[Plan, tuple[Message, ...]]:
-    """Plan a step and time its messages; plain layouts are remembered."""
+    """Plan a step and time its messages, on a graph where there is one.
+
+    Plain layouts in closed form are remembered.
+    """
+    if graph is not None:
+        if is_many(strategy):
+            raise InputError(
+                "a graph times one layout at a time, not an array of them",
+                where="--fidelity",
+                remedy="Use closed.",
+            )
+        wires = Wires.of(fabric, generation, software, fabric=graph, fidelity=fidelity)
+        return plan_on(model, strategy, seq_len, software, wires)
     if is_many(strategy):
         wires = Wires.of(fabric, generation, software)
         return plan_many(model, strategy, seq_len, software, wires)
