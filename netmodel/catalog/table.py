@@ -138,3 +138,8 @@ def above_zero(kind: str, name: str, **values: Any) -> None:
             raise InputError(
                 f"{field} is {value!r}, it must be above zero", where=f"{kind} {name!r}"
             )
+
+
+def release(version: str) -> tuple[int, ...]:
+    """Order releases: ``"25.02.01"`` gives ``(25, 2, 1)``."""
+    return tuple(int(part) for part in version.split(".") if part.isdigit())

@@ -87,7 +87,7 @@ def shape_of(message: Message, given: Pieces) -> Shape:
         return Shape(how, int(strategy.pp), stride)
     how = "rings"
     if demand.kind in ("dispatch", "combine"):
-        how = "exchange" if given.software.dispatcher == "alltoall" else "rails"
+        how = "exchange" if given.software.recipe.dispatcher == "alltoall" else "rails"
     elif demand.kind == "all_to_all":
         how = "exchange"
     return Shape(how, int(demand.ranks), stride)

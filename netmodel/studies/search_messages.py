@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from netmodel.training.messages import Message, Wires, laid, timed_on
+from netmodel.training.messages import Message, Wires, laid, passing, timed_on
 from netmodel.training.placement import strides
 from netmodel.workload import Demand, Model, Strategy
 
@@ -71,6 +71,7 @@ class Timer:
                     demand=demand,
                     seconds=demand.count * one.seconds,
                     latency=demand.count * one.latency,
+                    passing=demand.count * passing(demand, self.wires),
                 )
             )
         return tuple(found), marks

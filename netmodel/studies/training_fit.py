@@ -1,13 +1,11 @@
 """Fit the factors of a training step on published rows.
 
 Least squares on the logarithm of the step time, robust (soft-L1) against rows that no physics
-explains, with weak log-normal priors; series with many rows are weighed down, so that no source
-decides alone. Shares of a rated peak or bandwidth are bounded by one.
+explains, with weak log-normal priors. Shares of a rated peak or bandwidth are bounded by one.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,9 +21,10 @@ from netmodel.training.factors import Factor, table
 
 SPREAD = 0.03
 """Residual (of the logarithm) beyond which a row counts linearly, not squared."""
-SHARES = ("gemm_", "attention", "batched", "memory", "grouped", "tp_exposed", "dp_exposed", "fsdp_")
+SHARES = ("gemm_", "attention", "batched", "memory", "grouped", "tp_exposed", "dp_exposed")
 """Factors that are shares: below one."""
-CEILING = 0.98
+CEILING = 0.95
+"""No share of a rated peak that is attained on whole layers lies above."""
 LEAST_SIGMA = 0.01
 
 
@@ -57,12 +56,6 @@ class Fit:
 def free_rows(rows: Sequence[Factor]) -> IntArray:
     """Places of the factors that are fitted."""
     return np.array([i for i, each in enumerate(rows) if each.basis == "fitted"])
-
-
-def row_weights(cases: Sequence[Case]) -> FloatArray:
-    """Weigh a row by its framework's number of rows to the power -1/10."""
-    count = Counter(case.software.framework for case in cases)
-    return np.array([(count[case.software.framework] / 10) ** -0.1 for case in cases])
 
 
 def fit(
@@ -98,9 +91,7 @@ def fit(
     values = table_values() if start is None else start
     free = free_rows(rows)
     measured = np.log([measured_step_time(case) for case in cases])
-    weights = row_weights(cases)
-    if without is not None:
-        weights = weights * ~np.asarray(without)
+    kept = np.ones(len(cases)) if without is None else np.where(without, 0.0, 1.0)
     believed = [
         (each.value, each.sigma) if from_shipped else (each.prior, each.prior_sigma)
         for each in (rows[i] for i in free)
@@ -114,7 +105,7 @@ def fit(
         now = values.copy()
         now[free] = np.exp(x)
         errors = np.log(made.step_times(now)) - measured
-        return np.concatenate([errors * weights, SPREAD * (x - prior) / firm])
+        return np.concatenate([errors * kept, SPREAD * (x - prior) / firm])
 
     first = np.minimum(np.log(values[free]), upper - 1e-3)
     found = least_squares(

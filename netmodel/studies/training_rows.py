@@ -19,7 +19,7 @@ from typing import Any
 from netmodel.catalog import accelerator, model_config
 from netmodel.catalog.accelerators import Accelerator
 from netmodel.errors import InputError
-from netmodel.studies.training_memory import with_room
+from netmodel.studies.training_recipes import as_published
 from netmodel.training.frameworks import Software, software
 from netmodel.workload import Model, Moe, Strategy, flops_per_token, model_from_config
 
@@ -142,7 +142,9 @@ def _case(row: Row) -> Case:
     seq_len = int(float(_need(row, "seq_len")))
     strategy, gpus = strategy_of_row(row, model, code, said)
     unstated = [name for name in ("recompute", "micro_batch") if not row.get(name)]
-    strategy, code, more = with_room(model, gpu, strategy, code, seq_len, unstated)
+    if not dispatcher_of_row(row):
+        unstated.append("dispatcher")
+    strategy, code, more = as_published(model, gpu, strategy, code, seq_len, unstated)
     return Case(
         id=row["id"],
         series=row["series"],
@@ -183,10 +185,17 @@ def software_of_row(row: Row) -> Software:
             found = re.search(version, text) if "(" in version else None
             release = found.group(1).replace("-", ".") if found else ""
             chosen = software(framework, release if "(" in version else version)
-            if "tokendrop" in text:  # padded to a capacity, which only the plain all-to-all does
-                return replace(chosen, dispatcher="alltoall")
-            return replace(chosen, dispatcher="deepep") if "dropless" in text else chosen
+            stated = dispatcher_of_row(row) or chosen.recipe.dispatcher
+            return replace(chosen, recipe=replace(chosen.recipe, dispatcher=stated))
     return software()
+
+
+def dispatcher_of_row(row: Row) -> str:
+    """How tokens reach experts, where the source tells what becomes of those too many."""
+    notes = row.get("notes", "")
+    if "tokendrop" in notes:  # padded to a capacity, which only the plain all-to-all does
+        return "alltoall"
+    return "deepep" if "dropless" in notes else ""
 
 
 def model_of_row(row: Row, code: Software, said: list[str]) -> Model:
@@ -237,7 +246,9 @@ def _own_model(row: Row, stated: dict[str, Any], said: list[str]) -> Model:
     hidden = stated["hidden"]
     gated = bool(GATED.search(name))
     if "heads" not in stated:
-        stated["heads"] = _near_divisor(hidden, hidden / stated.get("head_dim", HEAD))
+        split = math.gcd(_int(row, "tp") or 1, hidden)
+        size = stated.get("head_dim", HEAD)
+        stated["heads"] = split * _near_divisor(hidden // split, hidden / size / split)
         said.append(f"{stated['heads']} heads")
     heads = stated["heads"]
     stated.setdefault("kv_heads", heads)

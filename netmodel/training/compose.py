@@ -195,13 +195,25 @@ def finish(
     tied = plan.messages.get(("pp", "step", "embedding"), 0.0)
     pipe = 2.0 * edge * (factors["pp_exposed"] * m + (p - 1) / plan.vpp) + tied
     message = _synced(plan)
-    under = exposed(message, factors["dp_exposed"], factors["dp_hidden"] * slow.both)
+    cover = factors["dp_hidden"] * slow.both * _covering(plan)
+    under = exposed(message, factors["dp_exposed"], cover)
     sync = plan.overlap_dp * under + (1.0 - plan.overlap_dp) * message
     optimizer = plan.updated * factors["optimizer"] / rates.memory
     busy = steady + idle + pipe + sync + optimizer
     late = busy * factors["jitter"] * _largest_of(plan.gpus)
     whole = busy + late + factors["overhead"]
     return Frame(slow, steady, idle, pipe, sync, optimizer, late, whole, view)
+
+
+def _covering(plan: Plan) -> Any:
+    """Micro-batches under which messages of gradients and weights may hide.
+
+    The last backward and the first forward pass of a rank. Interleaved, a rank runs each of its
+    chunks for as many micro-batches as there are stages before it turns to the next one: gradients
+    of the first chunk that ends may move while the others follow.
+    """
+    group = smaller(plan.micro_batches, plan.pp)
+    return 1.0 + (group - 1.0) * (1.0 - 1.0 / plan.vpp)
 
 
 def _synced(plan: Plan) -> Any:

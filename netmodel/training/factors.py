@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from netmodel.catalog.accelerators import Accelerator
+from netmodel.catalog.table import release
 from netmodel.training.kernels import Rates
 
 TABLE = Path(__file__).parents[1] / "catalog" / "data" / "training_factors.csv"
@@ -101,11 +102,6 @@ def software_keys(framework: str, version: str, family: str) -> tuple[str, ...]:
     found = [each for each in releases if not asked or release(each.split("@")[1]) <= asked]
     found.sort(key=lambda each: release(each.split("@")[1]), reverse=True)
     return (*found, framework, family)
-
-
-def release(version: str) -> tuple[int, ...]:
-    """Order releases: ``"25.02.01"`` gives ``(25, 2, 1)``."""
-    return tuple(int(part) for part in version.split(".") if part.isdigit())
 
 
 def find(name: str, keys: Iterable[str]) -> tuple[str, str]:

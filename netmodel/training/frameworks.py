@@ -15,7 +15,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from netmodel.training.factors import release, software_keys
+from netmodel.catalog.table import release
+from netmodel.training.factors import software_keys
 from netmodel.workload.layout import Strategy
 from netmodel.workload.recipe import GIB, Recipe
 
@@ -38,11 +39,8 @@ class Software:
     spare_last : bool
         Whether layers that do not divide leave the last pipeline rank, which has the head, as
         many short as there are.
-    dispatcher : str
-        How tokens reach experts: ``deepep`` (one copy a token and node over the network) or
-        ``alltoall`` (one copy a token and expert).
     recipe : Recipe
-        Bytes it keeps and sends.
+        What it keeps and sends.
     defaults : mapping
         Strategy fields that it sets when nobody does.
     source : str
@@ -56,7 +54,6 @@ class Software:
     version: str = ""
     family: str = "megatron-core"
     spare_last: bool = False
-    dispatcher: str = "deepep"
     recipe: Recipe = field(default_factory=Recipe)
     defaults: Mapping[str, Any] = field(default_factory=dict, hash=False)
     source: str = ""
@@ -102,9 +99,10 @@ def software(framework: str = DEFAULT, version: str = "") -> Software:
         version=version,
         family=row["family"],
         spare_last=row["spare_last"] == "yes",
-        dispatcher=row["dispatcher"],
         recipe=Recipe(
             flash=row["flash"] == "yes",
+            dispatcher=row["dispatcher"],
+            expert_cover="shared" if row["overlap_ep"] == "shared" else "layer",
             dropout=row["dropout"] == "yes",
             moments=float(row["moments_bytes"]),
             saved=float(row["saved_bytes"]),
@@ -121,7 +119,7 @@ def software(framework: str = DEFAULT, version: str = "") -> Software:
             "sequence_parallel": row["sequence_parallel"] == "yes",
             "overlap_dp": row["overlap_dp"] == "yes",
             "overlap_tp": row["overlap_tp"] == "yes",
-            "overlap_ep": row["overlap_ep"] == "yes",
+            "overlap_ep": row["overlap_ep"] != "no",
             "balanced_stages": row["balanced_stages"] == "yes",
             "micro_batch": int(row["micro_batch"]),
             "context": row["context"],

@@ -197,6 +197,16 @@ def forward(work: Work, rates: Rates) -> Seconds:
     return Seconds(gemm, core, elementwise)
 
 
+def products(work: Work, name: str, rates: Rates, *, backward: bool) -> Any:
+    """Time of the products whose names begin so, in one pass [s]."""
+    seconds: Any = 0.0
+    for each in work.gemms:
+        if each.name.startswith(name):
+            both = gemm_backward(each, rates)
+            seconds = seconds + (both[0] + both[1] if backward else gemm_forward(each, rates))
+    return seconds
+
+
 def backward(work: Work, rates: Rates, *, accumulate: Any = 1.0) -> tuple[Seconds, Any]:
     """Time of the backward work of one micro-batch in one layer, by kind [s].
 

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from netmodel.graph import IntArray
-from netmodel.training.kernels import Rates, again, backward, forward
+from netmodel.numeric import larger, smaller
+from netmodel.training.kernels import Rates, again, backward, forward, products
 from netmodel.training.overlap import exposed, launch_wait, sharded
 from netmodel.training.plan import Plan
 
@@ -122,17 +123,22 @@ def layer(plan: Plan, kind: str, rates: Rates, factors: Mapping[str, Any]) -> La
                 under = exposed(message, factors["cp_exposed"], kernels.attention)
                 wait = plan.overlap_cp * under + (1.0 - plan.overlap_cp) * message
             elif plan.schedule != "dualpipe":
-                under = exposed(message, factors["ep_exposed"], gpu)
+                beside = gpu
+                if plan.expert_cover == "shared":
+                    beside = products(work, "shared", rates, backward=phase == "backward")
+                    beside = beside * factors["shared_cover"]
+                under = exposed(message, factors["ep_exposed"], beside)
                 wait = plan.overlap_ep * under + (1.0 - plan.overlap_ep) * message
             parts[dimension] = wait
             hidden[dimension] = hidden.get(dimension, 0.0) + message - wait
         waiting = parts["tp"] + parts["cp"] + parts["ep"]
         gathered = _message(plan, "dp", phase, kind) + _message(plan, "edp", phase, kind)
-        parts["dp"] = sharded(gathered, factors["fsdp_exposed"], gpu + waiting)
-        hidden["dp"] = hidden.get("dp", 0.0) + gathered - parts["dp"]
+        beside = smaller(gathered, _message(plan, "passing", phase, kind))
+        parts["dp"] = sharded(gathered, factors["fsdp_slowing"] * beside, gpu + waiting)
+        hidden["dp"] = hidden.get("dp", 0.0) + larger(gathered - parts["dp"], 0.0)
         behind = phase == "backward"
         gap = _gap(kind, factors, backward=behind, full=full)
-        host = _host(plan, kind, factors, backward=behind, full=full)
+        host = _host(plan, kind, factors, backward=behind, full=full, rates=rates)
         parts["launch"] = gap + launch_wait(gpu + gap + waiting + parts["dp"], host)
         passes.append(parts)
     return Layer(passes[0], passes[1], weight, hidden)
@@ -149,17 +155,19 @@ def _message(plan: Plan, dimension: str, phase: str, kind: str) -> Any:
     return plan.messages.get((dimension, phase, kind), 0.0)
 
 
-def _host(plan: Plan, kind: str, factors: Mapping[str, Any], *, backward: bool, full: bool) -> Any:
+def _host(
+    plan: Plan, kind: str, factors: Mapping[str, Any], *, backward: bool, full: bool, rates: Rates
+) -> Any:
     """Time that the host takes to launch one pass of a layer [s].
 
-    A host that serves a whole node's tensor-parallel group waits for the slowest of its ranks.
+    Where no fused kernel serves the softmax of unfused attention, its steps are launched singly.
     """
     if kind not in ("dense", "moe"):
         return 0.0
     launch = factors["host_layer"]
+    apart = plan.work[kind].attention[0].softmax_apart
     if kind == "moe":
         launch = factors["host_moe"] + factors["host_expert"] * plan.local_experts
-    spread = 1.0 + factors["host_spread"] * (plan.tp / 8) * (plan.tp / 8)
     if backward:
         launch = launch * (factors["host_backward"] + (1.0 if full else 0.0))
-    return launch * spread
+    return launch * (1.0 + factors["host_softmax"] * (1.0 - rates.fused) * apart)

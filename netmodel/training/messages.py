@@ -33,6 +33,9 @@ class Message(NamedTuple):
         Part of ``seconds`` that fewer bytes would not shorten: launches, steps, hops [s].
     on_graph : GraphTiming or GraphExchange, optional
         What lies on which link, where it was timed on the graph.
+    passing : float or array
+        Of weights gathered and gradients scattered in a layer: how long their bytes keep a GPU's
+        own links busy, however long the network beyond takes [s].
     """
 
     demand: Demand
@@ -40,19 +43,22 @@ class Message(NamedTuple):
     tier: Any
     latency: Any = 0.0
     on_graph: Any = None
+    passing: Any = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Wires:
     """What messages run on: the tiers of a fabric, and the libraries that drive them.
 
-    On the rungs above the closed form also the fabric itself, as
+    ``expert_cover`` is the recipe's: messages slow down where whole layers run beside them, which
+    shared experts alone do not. On the rungs above the closed form also the fabric itself, as
     :class:`netmodel.collectives.placed.Fabric`, and which of them it is.
     """
 
     tiers: Tiers
     library: Library
     experts: MoeLibrary | None
+    expert_cover: str = "layer"
     fabric: Any = None
     fidelity: str = "closed"
 
@@ -71,9 +77,12 @@ class Wires:
         return cls(
             tiers,
             collectives.library(generation, tiers.links[0], outer, overlay=dict(software.measured)),
-            collectives.moe_library(software.dispatcher, generation=generation, inter_link=outer)
-            if software.dispatcher != "alltoall"
+            collectives.moe_library(
+                software.recipe.dispatcher, generation=generation, inter_link=outer
+            )
+            if software.recipe.dispatcher != "alltoall"
             else None,
+            software.recipe.expert_cover,
             fabric,
             fidelity,
         )
@@ -102,6 +111,7 @@ def timed_on(
     demand: Demand, span: Span, model: Model, wires: Wires, *, overlapped: bool
 ) -> Message:
     """Time one demand whose group lies on a span, or many of one kind whose groups do."""
+    overlapped = overlapped and wires.expert_cover == "layer"
     moves = demand.kind in ("dispatch", "combine")
     if moves and model.moe is not None and wires.experts is not None:
         with np.errstate(invalid="ignore", divide="ignore"):  # bytes over no time, where ep is 1
@@ -122,7 +132,21 @@ def timed_on(
     call = Operation(kind=kind, size=demand.size, ranks=demand.ranks)
     timing = collectives.time(call, span, wires.library)
     fixed = timing.parts["launch"] + timing.parts["latency"]
-    return Message(demand, demand.count * timing.time, timing.bottleneck, demand.count * fixed)
+    return Message(
+        demand,
+        demand.count * timing.time,
+        timing.bottleneck,
+        demand.count * fixed,
+        passing=demand.count * passing(demand, wires),
+    )
+
+
+def passing(demand: Demand, wires: Wires) -> Any:
+    """Time that the bytes of a layer's weights or gradients take on a GPU's own links [s]."""
+    if demand.phase == "step" or demand.dimension not in ("dp", "edp"):
+        return 0.0
+    rate = wires.tiers.bandwidth[0] * wires.library.algorithms["ring"].port
+    return choose(demand.ranks > 1, demand.size / rate, 0.0 * demand.size)
 
 
 def _on_graph(demand: Demand, model: Model, strategy: Strategy, wires: Wires) -> Message:
@@ -146,7 +170,7 @@ def _on_graph(demand: Demand, model: Model, strategy: Strategy, wires: Wires) ->
             vector=demand.vector,
             experts=model.moe.experts,
             group_limit=model.moe.group_limit,
-            overlapped=strategy.overlap_ep,
+            overlapped=strategy.overlap_ep and wires.expert_cover == "layer",
             **where,
         )
         fixed = wires.experts.fixed
@@ -156,7 +180,8 @@ def _on_graph(demand: Demand, model: Model, strategy: Strategy, wires: Wires) ->
         found = time_on_graph(call, wires.fabric, wires.library, **where)
         fixed = found.parts["launch"] + found.parts["latency"]
     count = demand.count
-    return Message(demand, count * found.time, found.bottleneck, count * fixed, found)
+    own = count * passing(demand, wires)
+    return Message(demand, count * found.time, found.bottleneck, count * fixed, found, own)
 
 
 def messages(

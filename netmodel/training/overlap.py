@@ -7,6 +7,9 @@ from typing import Any
 from netmodel.numeric import larger, root, smaller
 from netmodel.training.kernels import norm4
 
+TINY = 1e-30
+"""Keeps no message over no time from being undefined [s]."""
+
 
 def exposed(message: Any, share: Any, beside: Any) -> Any:
     """Wait for a message of which at most ``beside`` seconds, and at least ``share``, are hidden.
@@ -28,15 +31,28 @@ def exposed(message: Any, share: Any, beside: Any) -> Any:
     return larger(share * message, message - beside)
 
 
-def sharded(message: Any, share: Any, work: Any) -> Any:
+def sharded(message: Any, slowing: Any, work: Any) -> Any:
     """Wait of a layer that gathers the next one's weights while it computes (ZeRO-3).
 
-    What exceeds the work is waited for, and a share of what runs beside it: kernels slow down.
+    What exceeds the work is waited for. Beside it kernels slow down, by their share of the bytes
+    that pass through the GPU meanwhile: a slower network does not slow them more.
 
-    >>> sharded(1.0, 0.5, 3.0), sharded(3.0, 0.5, 1.0)
+    Parameters
+    ----------
+    message : float or array
+        Its time when nothing else runs [s].
+    slowing : float or array
+        What the kernels would lose if all of it ran beside them [s].
+    work : float or array
+        Work that runs at the same time [s].
+
+    Examples
+    --------
+    >>> sharded(1.0, 0.5, 3.0), sharded(3.0, 1.5, 1.0)
     (0.5, 2.5)
     """
-    return larger(message - work, 0.0) + share * smaller(message, work)
+    share = smaller(message, work) / larger(message, TINY)
+    return larger(message - work, 0.0) + slowing * share
 
 
 def launch_wait(gpu: Any, host: Any) -> Any:

@@ -43,7 +43,8 @@ class Plan:
     schedule : str
         Pipeline schedule.
     messages : mapping
-        Seconds by (dimension, phase, layer) of all messages, each when nothing else runs [s].
+        Seconds by (dimension, phase, layer) of all messages, each when nothing else runs [s];
+        under ``passing``, of the weights and gradients of a layer on the GPU's own links.
     pp, vpp, tp, micro_batches : int or array
         Pipeline and virtual stages, tensor-parallel ranks, micro-batches a step.
     sharded : float or array
@@ -51,6 +52,8 @@ class Plan:
     overlap_dp, overlap_tp, overlap_cp, overlap_ep : float or array
         1 where the framework hides that communication; a ring of context-parallel ranks hides its
         steps under attention, a gathering or an all-to-all comes before it.
+    expert_cover : str
+        What overlapped expert messages hide under: ``layer`` or ``shared``.
     updated : float or array
         Parameters whose optimizer states one rank updates.
     local_experts : float or array
@@ -77,6 +80,7 @@ class Plan:
     overlap_tp: Any
     overlap_cp: Any
     overlap_ep: Any
+    expert_cover: str
     updated: Any
     local_experts: Any
     gpus: Any
@@ -115,6 +119,7 @@ def plan(
         overlap_tp=strategy.overlap_tp * 1.0,
         overlap_cp=1.0 if strategy.context == "ring" else 0.0,
         overlap_ep=strategy.overlap_ep * 1.0,
+        expert_cover=software.recipe.expert_cover,
         updated=spread * parts + (1 - spread) * whole,
         local_experts=model.moe.experts / strategy.ep if model.moe else 0.0,
         gpus=strategy.gpus,
@@ -128,6 +133,9 @@ def summed(messages: tuple[Message, ...]) -> dict[tuple[str, str, str], Any]:
         demand = each.demand
         key = (demand.dimension, demand.phase, demand.layer)
         seconds[key] = seconds.get(key, 0.0) + each.seconds
+        if demand.dimension in ("dp", "edp") and demand.phase != "step":
+            key = ("passing", demand.phase, demand.layer)
+            seconds[key] = seconds.get(key, 0.0) + each.passing
     return seconds
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from netmodel.collectives.ops import distinct_targets
 from netmodel.numeric import choose, larger
 from netmodel.workload.flops import visible_keys
 from netmodel.workload.layout import Strategy
@@ -22,6 +23,11 @@ EAGER_PASSES = 20
 """Accesses an inner element of an expert with biases and a clamped gate, which no fused kernel
 serves: two bias additions of both halves (4), two clamps, scale, sigmoid, shift (2 each), two
 products (3 each)."""
+STEPWISE_SOFTMAX = 33
+"""Bytes a score that a softmax of five kernels moves beside a fused one's 4: to 32 bits (2 + 4),
+scale (4 + 4), mask (4 + 4 + 1), softmax (4 + 4), back to 16 bits (4 + 2)."""
+SORT_PASSES = 4
+"""Sorting by expert on arrival and back reads and writes every copy of a token twice."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,7 +132,7 @@ def _attention_cores(model: Model, cut: Cut, strategy: Strategy) -> tuple[Attent
     return tuple(cores)
 
 
-def _attention_streams(model: Model, cut: Cut, recipe: Recipe) -> list[Stream]:
+def _attention_streams(model: Model, cut: Cut, recipe: Recipe, core: Attention) -> list[Stream]:
     """Memory traffic of norms, residuals, rotary positions and, where not fused, softmax."""
     h, t, tokens, mla = model.hidden, cut.t, cut.tokens, model.mla
     norm = 2 * model.layer_norms * cut.split * h
@@ -147,7 +153,8 @@ def _attention_streams(model: Model, cut: Cut, recipe: Recipe) -> list[Stream]:
     if not recipe.flash:
         passes = 9 if recipe.dropout else 4
         scores = model.heads * tokens * cut.seq_len / t
-        streams.append(Stream(name="softmax", bytes=passes * scores))
+        more = STEPWISE_SOFTMAX * core.softmax_apart
+        streams.append(Stream(name="softmax", bytes=(passes + more) * scores))
     return streams
 
 
@@ -163,7 +170,9 @@ def _mlp(
     return gemms, HALF * m * (up + width) * count
 
 
-def _moe(model: Model, moe: Moe, cut: Cut, strategy: Strategy) -> tuple[list[Gemm], list[Stream]]:
+def _moe(
+    model: Model, moe: Moe, cut: Cut, strategy: Strategy, recipe: Recipe
+) -> tuple[list[Gemm], list[Stream]]:
     """Router, routed experts with balanced load, shared experts, and the moving of tokens."""
     copies = cut.own * moe.top_k * strategy.etp
     local = moe.experts / strategy.ep
@@ -180,11 +189,20 @@ def _moe(model: Model, moe: Moe, cut: Cut, strategy: Strategy) -> tuple[list[Gem
         shared, more = _mlp(model, "shared", cut.tokens, width, width / cut.t)
         gemms += shared
         traffic = traffic + more
-    moved = 2 * cut.own * (1 + moe.top_k) + copies
+    moved = copies + 2 * cut.own * moe.top_k + 2 * _arrivals(moe, cut, strategy, recipe)
     return gemms, [
         Stream(name="activation", bytes=traffic),
         Stream(name="permute", bytes=HALF * moved * model.hidden),
     ]
+
+
+def _arrivals(moe: Moe, cut: Cut, strategy: Strategy, recipe: Recipe) -> Any:
+    """Copies of tokens that are read, or written, beside those in the order of the experts."""
+    if recipe.dispatcher == "deepep":
+        within = moe.group_limit / moe.groups if moe.groups and moe.group_limit else 1
+        return cut.own * distinct_targets(strategy.ep * within, moe.experts * within, moe.top_k)
+    sorted_again = choose(strategy.ep > 1, SORT_PASSES * moe.top_k, 0)
+    return cut.own * (1 + sorted_again / 2)
 
 
 def _casts(gemms: list[Gemm]) -> Stream:
@@ -239,7 +257,7 @@ def layer_work(
     seq_len : float or array
         Sequence length [tokens].
     recipe : Recipe
-        Whether attention is fused, and whether dropout runs.
+        Whether attention is fused, whether dropout runs, and how tokens reach experts.
 
     Returns
     -------
@@ -257,14 +275,14 @@ def layer_work(
     here = cut(model, strategy, seq_len)
     gemms = _attention_gemms(model, here)
     cores = _attention_cores(model, here, strategy)
-    streams = _attention_streams(model, here, recipe)
+    streams = _attention_streams(model, here, recipe, cores[0])
     work: dict[str, Work] = {}
     if "dense" in model.kinds:
         mlp, traffic = _mlp(model, "mlp", here.tokens, model.ffn, model.ffn / here.t)
         activation = Stream(name="activation", bytes=traffic)
         work["dense"] = _layer([*gemms, *mlp], cores, [*streams, activation], strategy)
     if model.moe is not None and "moe" in model.kinds:
-        experts, moved = _moe(model, model.moe, here, strategy)
+        experts, moved = _moe(model, model.moe, here, strategy, recipe)
         work["moe"] = _layer([*gemms, *experts], cores, [*streams, *moved], strategy)
     work["head"] = _head(model, here)
     looked_up = (2 + (1 if model.positions else 0)) * here.split * model.hidden

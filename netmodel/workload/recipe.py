@@ -30,6 +30,13 @@ class Recipe:
         Whether dropout masks are kept for the backward pass.
     regather : bool
         Whether sequence-parallel inputs are gathered again in the backward pass, not kept.
+    dispatcher : str
+        How tokens reach experts: ``deepep`` (one copy a token and node over the network, in the
+        order of the experts) or ``alltoall`` (one copy a token and expert, sorted by expert on
+        arrival and back again before they return).
+    expert_cover : str
+        What runs while tokens travel, where that is overlapped: the rest of the ``layer`` (of
+        another micro-batch), or the ``shared`` experts alone.
     fp8_dispatch : bool
         Whether an fp8 step sends tokens to experts in fp8, with one scale for 128 values.
     reshard : bool
@@ -61,6 +68,8 @@ class Recipe:
     saved: float = 2
     dropout: bool = False
     regather: bool = True
+    dispatcher: str = "deepep"
+    expert_cover: str = "layer"
     fp8_dispatch: bool = True
     reshard: bool = True
     reduce_each: bool = True

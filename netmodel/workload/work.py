@@ -9,6 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from netmodel.numeric import choose
+
+SOFTMAX_BLOCK = 4
+"""Squares of scores that one block of the fused softmax takes."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gemm:
@@ -72,6 +77,19 @@ class Attention:
     def flops(self) -> Any:
         """Forward FLOPs of the full square, masked half included."""
         return 2 * self.batch * self.heads * self.queries * self.keys * (self.d_qk + self.d_v)
+
+    @property
+    def softmax_apart(self) -> Any:
+        """1 where Megatron-LM's fused softmax refuses it and runs step by step, else 0.
+
+        The kernel takes the squares of sequences and heads by fours
+        (``FusedScaleMaskSoftmax.is_kernel_available``).
+
+        >>> core = Attention(batch=1, heads=2, kv_heads=2, queries=8, keys=8, d_qk=1, d_v=1)
+        >>> core.softmax_apart
+        1.0
+        """
+        return choose(self.batch * self.heads % SOFTMAX_BLOCK == 0, 0.0, 1.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

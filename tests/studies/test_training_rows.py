@@ -63,6 +63,17 @@ def test_what_the_source_leaves_out_is_filled_and_said(known):
     assert known["bloom-topology-early/21"].model.layers == 80
 
 
+def test_heads_that_nobody_states_can_be_split_by_tensor_parallelism(known):
+    unstated = [
+        each
+        for each in known.values()
+        if isinstance(each, Case) and any(said.endswith(" heads") for said in each.assumptions)
+    ]
+    assert unstated
+    for each in unstated:
+        assert each.model.heads % each.strategy.tp == 0 == each.model.hidden % each.model.heads
+
+
 def test_a_row_s_own_columns_come_before_the_catalog(known):
     """The two-layer proxy of Grok-1 has two layers."""
     assert known["dgxc-25.02-grok1-h100-bf16/01"].model.layers == 2

@@ -72,7 +72,8 @@ def test_scattered_ranks_take_longer_than_packed_ones():
     packed, scattered = (
         timed(*CASES[1], fidelity="contention", placement=how) for how in ("packed", "random")
     )
-    assert scattered.step_time > 2 * packed.step_time
+    assert scattered.breakdown["tp"] > 5 * packed.breakdown["tp"]
+    assert scattered.step_time > packed.step_time
     assert scattered.bottleneck["shared"][0]["tier"] != "nvlink"
 
 

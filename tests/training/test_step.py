@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from netmodel.errors import InputError
 from netmodel.training import step, step_times
+from netmodel.training.frameworks import software
 from netmodel.workload import Strategy, load_model
 
 LLAMA = load_model("llama-3.1-8b")
@@ -147,6 +148,33 @@ def test_dualpipe_hides_most_of_the_expert_messages(hand_made):
     answer = step(LITE, hand_made(), layout, gpus=64, seq_len=4096)
     assert answer.hidden["ep"] > 5 * answer.breakdown["ep"] > 0
     assert answer.view["pairs"] > answer.view["forward"] + answer.view["backward"]
+
+
+def test_shared_experts_alone_hide_less_than_whole_layers_do(hand_made):
+    """arXiv:2405.04434 section 3.1.3: DeepSeek-V2 computes shared experts while tokens travel."""
+    layout = replace(EXPERTS, overlap_ep=True)
+    whole, shared, none = (
+        step(LITE, hand_made(), each, gpus=16, seq_len=4096, software=code)
+        for each, code in (
+            (layout, software("hai-llm", "2024.12")),
+            (layout, software("hai-llm", "2024.04")),
+            (EXPERTS, software("hai-llm", "2024.04")),
+        )
+    )
+    assert whole.hidden["ep"] > shared.hidden["ep"] > 0 == none.hidden["ep"]
+    assert shared.step_time < none.step_time
+
+
+def test_interleaved_messages_of_gradients_hide_under_more_micro_batches(hand_made):
+    """A chunk that has ended sends while others run; without chunks only the last pass covers."""
+    few = Strategy(tp=2, pp=4, dp=8, global_batch=64, schedule="interleaved")
+    exposed = [
+        step(LLAMA, hand_made(nic=10e9), replace(few, vpp=vpp), gpus=64, seq_len=1024).breakdown[
+            "dp"
+        ]
+        for vpp in (1, 2, 4)
+    ]
+    assert exposed[2] < exposed[1] < exposed[0]
 
 
 def test_the_answer_is_the_json_object_of_the_contract(hand_made):

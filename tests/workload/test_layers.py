@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from netmodel.workload import (
     GPT_2022,
+    MEGATRON,
     Model,
     Strategy,
     Work,
@@ -99,6 +100,29 @@ def test_unfused_attention_streams_the_square_of_scores_nine_times() -> None:
     streams = layer_work(LLAMA, Strategy(tp=4), 2048, GPT_2022)["dense"].streams
     softmax = next(x.bytes for x in streams if x.name == "softmax")
     assert softmax == 9 * LLAMA.heads * 2048 * 2048 / 4
+
+
+def test_a_softmax_that_no_fused_kernel_takes_moves_every_score_in_five_kernels() -> None:
+    """Megatron-LM's fused softmax takes squares of sequences and heads by fours."""
+    model = replace(load_model("gpt3-175b"), heads=112, kv_heads=112)
+    streams = {}
+    for micro_batch in (1, 2):
+        work = layer_work(model, Strategy(tp=8, micro_batch=micro_batch), 2048, GPT_2022)["dense"]
+        scores = 14 * micro_batch * 2048 * 2048
+        streams[micro_batch] = next(x.bytes for x in work.streams if x.name == "softmax") / scores
+    assert streams == {1: 9 + 33, 2: 9}
+
+
+def test_a_plain_all_to_all_sorts_what_it_brings_and_local_experts_need_none() -> None:
+    model = load_model("qwen3-235b-a22b")
+    moved = {}
+    for dispatcher in ("deepep", "alltoall"):
+        for ep in (1, 8):
+            recipe = replace(MEGATRON, dispatcher=dispatcher)
+            work = layer_work(model, Strategy(ep=ep, dp=ep), 4096, recipe)["moe"]
+            moved[dispatcher, ep] = next(x.bytes for x in work.streams if x.name == "permute")
+    assert moved["alltoall", 8] > moved["deepep", 8] > moved["deepep", 1]
+    assert moved["alltoall", 1] == moved["deepep", 1]
 
 
 def test_experts_of_deepseek_v3_on_64_ranks() -> None:

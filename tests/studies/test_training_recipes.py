@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from netmodel.catalog import accelerator
 from netmodel.catalog.models import model_names
-from netmodel.catalog.recipes import memory_recipe, memory_recipes
-from netmodel.studies.training_memory import with_room
+from netmodel.catalog.recipes import published_recipe, published_recipes
+from netmodel.studies.training_recipes import as_published
 from netmodel.studies.training_rows import Case, cases
 from netmodel.training.frameworks import frameworks, software
 from netmodel.workload import Strategy, check_memory, load_model, memory
@@ -67,7 +67,7 @@ def test_the_recipe_of_a_framework_makes_a_run_fit() -> None:
     model, gpu, code = load_model("llama-3-70b"), accelerator("GB200"), software("megatron-bridge")
     plan = Strategy(dp=64, zero=3, micro_batch=2, global_batch=256, precision="fp8")
     assert memory(model, plan, 8192, code.recipe)["total"] > 1.5 * gpu.memory
-    kept, made, said = with_room(model, gpu, plan, code, 8192, ["recompute"])
+    kept, made, said = as_published(model, gpu, plan, code, 8192, ["recompute"])
     assert kept == plan
     assert made.recipe.offload == 40 / 80
     assert said == ["activations of 40 layers in host memory"]
@@ -77,31 +77,32 @@ def test_the_recipe_of_a_framework_makes_a_run_fit() -> None:
 def test_what_a_source_states_is_not_taken_from_the_recipe() -> None:
     model, gpu, code = load_model("deepseek-v3"), accelerator("H100"), software("megatron-bridge")
     plan = Strategy(tp=2, pp=8, dp=64, ep=64, vpp=4, global_batch=8192, schedule="interleaved")
-    assert with_room(model, gpu, plan, code, 4096, ["recompute"])[0].recompute == "mla_up+mlp"
-    assert with_room(model, gpu, plan, code, 4096, [])[0] == plan
+    assert as_published(model, gpu, plan, code, 4096, ["recompute"])[0].recompute == "mla_up+mlp"
+    assert as_published(model, gpu, plan, code, 4096, [])[0] == plan
 
 
 def test_an_unstated_micro_batch_is_halved_until_it_fits() -> None:
     model, gpu, code = load_model("gpt-310b"), accelerator("H100"), software("megatron-lm")
     plan = Strategy(tp=8, pp=16, dp=8, micro_batch=8, global_batch=512)
-    kept, _, said = with_room(model, gpu, plan, code, 4096, ["micro_batch"])
+    kept, _, said = as_published(model, gpu, plan, code, 4096, ["micro_batch"])
     check_memory(model, kept, 4096, gpu.memory, code.recipe)
     twice = replace(kept, micro_batch=2 * kept.micro_batch)
     assert memory(model, twice, 4096, code.recipe)["total"] > (1 + TOLERANCE) * gpu.memory
     assert len(said) == np.log2(8 / kept.micro_batch)
-    assert with_room(model, gpu, plan, code, 4096, [])[0] == plan
+    assert as_published(model, gpu, plan, code, 4096, [])[0] == plan
 
 
-@pytest.mark.parametrize("each", memory_recipes(), ids=lambda e: f"{e.model} on {e.accelerator}")
+@pytest.mark.parametrize("each", published_recipes(), ids=lambda e: f"{e.model} on {e.accelerator}")
 def test_every_recipe_names_what_the_catalog_knows(each) -> None:
     assert each.framework in frameworks()
     assert each.model in model_names()
     assert not each.accelerator or accelerator(each.accelerator).name == each.accelerator
     assert check_recompute(each.recompute, "") == each.recompute
+    assert each.dispatcher in ("", "deepep", "alltoall")
     assert 0 <= each.offload_layers <= load_model(each.model).layers
     assert each.source
 
 
 def test_a_model_without_a_recipe_has_none() -> None:
-    assert memory_recipe("megatron-bridge", "no-such-model", "GB200", "fp8", 3) is None
-    assert memory_recipe("megatron-bridge", "llama-3-70b", "GB200", "fp8", 1) is None
+    assert published_recipe("megatron-bridge", "26.02", "no-such-model", "GB200", "fp8", 3) is None
+    assert published_recipe("megatron-bridge", "26.02", "llama-3-70b", "GB200", "fp8", 1) is None
