@@ -96,7 +96,7 @@ def fire_flyer() -> None:
 
 def clusters() -> None:
     """What V2 and V3 took on 2,048 H800."""
-    print("2,048 H800: published beside the model")
+    print("2,048 H800: published beside the model, interruptions included")
     print("model   tokens  GPU-hours published  model           at 2 $     days  GWh")
     for name, tokens, published in (
         ("deepseek-67b", 2e12, 601e3),
@@ -104,7 +104,8 @@ def clusters() -> None:
         ("deepseek-v3", 14.8e12, 2664e3),
     ):
         run = training_run(nm.load_model(name), H800, 2048, tokens)
-        found = cost(H800, 2048, terms=Terms(rent=RENT / HOUR), run=run)
+        left = goodput(H800, 2048, state=run.state).effective
+        found = cost(H800, 2048, terms=Terms(rent=RENT / HOUR), run=run, effective=left)
         hours = found.figure("gpu_hours").typical
         energy = found.figure("energy").typical / KWH / 1e6
         print(

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from netmodel import catalog
 from netmodel.errors import InputError
 from netmodel.studies.cost import HOUR, YEAR, Terms, cost
+from netmodel.studies.goodput import goodput
 from netmodel.studies.layouts import Request
 from netmodel.studies.price_list import PriceList
 from netmodel.studies.run import training_run
@@ -17,8 +18,9 @@ KWH = 3.6e6
 
 
 def deepseek(name, tokens):
+    """Hours are counted on a clock that runs through interruptions."""
     run = training_run(nm.load_model(name), H800, 2048, tokens)
-    return cost(H800, 2048, run=run)
+    return cost(H800, 2048, run=run, effective=goodput(H800, 2048, state=run.state).effective)
 
 
 @pytest.fixture(scope="module")
@@ -96,14 +98,14 @@ def test_v2_takes_the_published_gpu_hours_and_dollars():
     On the published layout; how many GPUs, and which operators run again, is not said.
     """
     found = deepseek("deepseek-v2", 8.1e12)
-    assert spent(found, "gpu_hours").typical == pytest.approx(1400e3, rel=0.12)
-    assert spent(found, "rent").typical == pytest.approx(2.80e6, rel=0.12)
+    assert spent(found, "gpu_hours").typical == pytest.approx(1400e3, rel=0.08)
+    assert spent(found, "rent").typical == pytest.approx(2.80e6, rel=0.08)
 
 
 def test_the_best_layout_of_67b_needs_no_more_than_the_published_gpu_hours():
     """Same place: 300.6K hours for each 1T of 2T tokens, in a layout that was not published."""
     hours = spent(deepseek("deepseek-67b", 2e12), "gpu_hours").typical
-    assert 0.75 * 601e3 < hours < 601e3
+    assert 0.8 * 601e3 < hours < 601e3
 
 
 def test_v3_takes_no_more_energy_than_rated_nodes_would(v3):
