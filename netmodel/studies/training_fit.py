@@ -1,7 +1,7 @@
 """Fit the factors of a training step on published rows.
 
 Least squares on the logarithm of the step time, robust (soft-L1) against rows that no physics
-explains, with weak log-normal priors. Shares of a rated peak or bandwidth are bounded by one.
+explains, with weak log-normal priors. Shares of a rated peak or bandwidth are bounded.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from netmodel.training.factors import Factor, table
 SPREAD = 0.03
 """Residual (of the logarithm) beyond which a row counts linearly, not squared."""
 SHARES = ("gemm_", "attention", "batched", "memory", "grouped", "tp_exposed", "dp_exposed")
-"""Factors that are shares: below one."""
+"""Factors that are shares, which have an upper bound."""
 CEILING = 0.95
-"""No share of a rated peak that is attained on whole layers lies above."""
+"""That bound: no kernels attain more of a rated peak over whole layers."""
 LEAST_SIGMA = 0.01
 
 

@@ -45,8 +45,8 @@ class Plan:
     messages : mapping
         Seconds by (dimension, phase, layer) of all messages, each when nothing else runs [s];
         under ``passing``, of the weights and gradients of a layer on the GPU's own links.
-    pp, vpp, tp, micro_batches : int or array
-        Pipeline and virtual stages, tensor-parallel ranks, micro-batches a step.
+    pp, vpp, micro_batches : int or array
+        Pipeline and virtual stages, micro-batches a step.
     sharded : float or array
         1 where weights are gathered layer by layer (ZeRO-3), else 0.
     overlap_dp, overlap_tp, overlap_cp, overlap_ep : float or array
@@ -73,7 +73,6 @@ class Plan:
     messages: Mapping[tuple[str, str, str], Any]
     pp: Any
     vpp: Any
-    tp: Any
     micro_batches: Any
     sharded: Any
     overlap_dp: Any
@@ -112,7 +111,6 @@ def plan(
         messages=summed(messages),
         pp=strategy.pp,
         vpp=strategy.vpp,
-        tp=strategy.tp,
         micro_batches=strategy.micro_batches,
         sharded=(strategy.zero >= 3) * 1.0,
         overlap_dp=strategy.overlap_dp * 1.0,
