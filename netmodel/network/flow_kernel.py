@@ -183,6 +183,8 @@ def _rate(case: Case, state: State) -> None:
     open_, chase, flows = state.open, state.chase, state.sizes[0]
     for i in range(flows):
         state.fresh[state.flows[i]] = -1.0
+    for i in range(state.sizes[3]):  # held flows may seem to take more than all, by rounding
+        state.free[state.touched[i]] = max(0.0, state.free[state.touched[i]])
     for i in range(state.sizes[3]):
         if flows == 0:
             break

@@ -138,6 +138,19 @@ def test_names_and_order_change_nothing(load, random):
     assert again == pytest.approx(ends[order], rel=1e-9)
 
 
+def test_a_flow_that_joins_a_link_which_rounding_overfills_gets_its_share(engine):
+    """The rates of held flows add up to 4e-16 more than the link has."""
+    routes = [[1], [3, 0], [0, 1], [0], [0], [3, 0], [0, 3]]
+    load = (
+        np.array([10.0, 4.0, 4.0, 10.0, 4.0, 4.0]), np.array([0.0, 1.0, 0.0, 0.0, 0.0, 0.0]),
+        routes, np.array([20.0, 20.0, 1.0, 1.0, 1.0, 20.0, 20.0]),
+        np.array([0.0, 0.0, 1.0, 0.0, 0.0, 1.0, 0.0]),
+    )  # fmt: skip
+    capacity, latency, _, size, start = load
+    ends = simulate_flows(capacity, latency, *rows(routes), size, start)
+    assert ends == pytest.approx(rated_at_every_event(*load), rel=1e-9)
+
+
 @settings(max_examples=50, deadline=None)
 @given(loads(), st.sampled_from([1e-3, 8.0, 1e9]))
 def test_bytes_and_bandwidths_in_another_unit_end_at_the_same_time(load, unit):
