@@ -82,6 +82,11 @@ class Account:
         """Book bytes from groups to single endpoints."""
         self.counted.append((group, goal, size))
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing was booked."""
+        return self._matrix is None and not self.counted and not any(map(len, self.start))
+
     def by_goal(self) -> tuple[IntArray, IntArray, FloatArray]:
         """Return all that was booked as bytes from one endpoint of each group to endpoints."""
         start, goal, size = self.flows()

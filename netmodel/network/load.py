@@ -156,6 +156,8 @@ def link_loads(
     ledger.book(traffic, whole=rule.policy == "ecmp")
     found = np.zeros(ways.network.n_links)
     for account in ledger.accounts():
+        if account.is_empty:
+            continue
         walks = rule.walks(ways, account.stage)
         found += _along_paths(account, rule) if walks else _spread(account, rule)
     if ledger.leaves_hosts and rule.policy != "ecmp":
