@@ -199,8 +199,7 @@ def _moe(
 def _arrivals(moe: Moe, cut: Cut, strategy: Strategy, recipe: Recipe) -> Any:
     """Copies of tokens that are read, or written, beside those in the order of the experts."""
     if recipe.dispatcher == "deepep":
-        within = moe.group_limit / moe.groups if moe.groups and moe.group_limit else 1
-        return cut.own * distinct_targets(strategy.ep * within, moe.experts * within, moe.top_k)
+        return cut.own * distinct_targets(strategy.ep, moe.experts, moe.top_k)
     sorted_again = choose(strategy.ep > 1, SORT_PASSES * moe.top_k, 0)
     return cut.own * (1 + sorted_again / 2)
 
