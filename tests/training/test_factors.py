@@ -1,11 +1,12 @@
 """The table of factors: complete, possible, and found from the specific to the general."""
 
+import re
 from pathlib import Path
 
 import pytest
 from netmodel.catalog import accelerator
 from netmodel.studies.training_rows import Case, cases
-from netmodel.training.factors import factors, markdown, software_keys, table
+from netmodel.training.factors import factors, markdown, names, software_keys, table
 from netmodel.training.frameworks import frameworks, software, software_of
 
 
@@ -89,4 +90,6 @@ def test_software_is_taken_from_the_question_then_the_cluster_then_the_default()
 def test_the_documented_table_is_the_shipped_one():
     """docs/models/factors.md lists every factor with its value and uncertainty."""
     page = Path(__file__).parents[2] / "docs" / "models" / "factors.md"
-    assert markdown() in page.read_text(encoding="utf-8")
+    text = page.read_text(encoding="utf-8")
+    assert markdown() in text
+    assert re.findall(r"^- \*\*(\w+)\*\*: ", text, re.MULTILINE) == list(names())
