@@ -101,7 +101,8 @@ def software_keys(framework: str, version: str, family: str) -> tuple[str, ...]:
     asked = release(version)
     found = [each for each in releases if not asked or release(each.split("@")[1]) <= asked]
     found.sort(key=lambda each: release(each.split("@")[1]), reverse=True)
-    return (*found, framework, family)
+    named = () if framework == DEFAULT else (framework,)  # a row's default comes after its GPUs
+    return (*found, *named, family)
 
 
 def find(name: str, keys: Iterable[str]) -> tuple[str, str]:

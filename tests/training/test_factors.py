@@ -68,7 +68,7 @@ def test_an_unknown_framework_takes_the_defaults():
 
 
 def test_an_unknown_gpu_takes_the_defaults():
-    found = factors(accelerator("MI300X"), software().keys)
+    found = factors(accelerator("L40S"), software().keys)
     assert found["gemm_bf16"] == table()["gemm_bf16", "default"].value
 
 
@@ -93,3 +93,13 @@ def test_the_documented_table_is_the_shipped_one():
     text = page.read_text(encoding="utf-8")
     assert markdown() in text
     assert re.findall(r"^- \*\*(\w+)\*\*: ", text, re.MULTILINE) == list(names())
+
+
+@pytest.mark.parametrize(
+    ("gpu", "generation"), [("H100", "hopper"), ("B200", "blackwell"), ("MI300X", "cdna3")]
+)
+def test_a_gpu_keeps_its_own_factors_under_software_that_nobody_names(gpu, generation):
+    """That framework is called `default`, as the rows are that hold for every GPU."""
+    found = factors(accelerator(gpu), software().keys)
+    for name in ("gemm_bf16", "gemm_fp8"):
+        assert found[name] == table()[name, generation].value
