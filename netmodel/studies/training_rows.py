@@ -10,21 +10,20 @@ from __future__ import annotations
 import csv
 import math
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from netmodel.catalog import accelerator, model_config
+from netmodel.catalog import accelerator
 from netmodel.catalog.accelerators import Accelerator
 from netmodel.errors import InputError
+from netmodel.studies.training_columns import Row, need, number, whole
+from netmodel.studies.training_models import model_of_row
 from netmodel.studies.training_recipes import as_published
 from netmodel.training.frameworks import Software, software
-from netmodel.workload import Model, Moe, Strategy, flops_per_token, model_from_config
+from netmodel.workload import Model, Strategy, flops_per_token
 
 DATA = Path(__file__).parents[1] / "catalog" / "data" / "measured" / "training_measured.csv"
-Row = Mapping[str, str]
 
 SOURCES = (
     (r"llm-foundry", "llm-foundry", ""),
@@ -47,19 +46,6 @@ SOURCES = (
     (r"[Dd]eep[Ss]peed", "megatron-deepspeed", ""),
 )
 """Who published, the framework they ran, and how its release is written (or which it was)."""
-
-GATED = re.compile(r"llama|qwen|deepseek|grok|mixtral|gpt-oss|gemma|mistral|kimi|glm")
-VOCABULARIES = {
-    "bloom": 250880,
-    "llama2": 32000,
-    "llama-2": 32000,
-    "llama3": 128256,
-    "nemotron": 256000,
-}
-GPT_VOCABULARY = 51200
-"""GPT-2's 50,257 tokens, padded by Megatron to a multiple of 128 x 8."""
-HEAD = 128
-"""Head size of a model that does not state its heads."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,10 +122,10 @@ def case(row: Row) -> Case | Skipped:
 
 def _case(row: Row) -> Case:
     said: list[str] = []
-    gpu = accelerator(_need(row, "gpu"))
+    gpu = accelerator(need(row, "gpu"))
     code = software_of_row(row)
     model = model_of_row(row, code, said)
-    seq_len = int(float(_need(row, "seq_len")))
+    seq_len = int(float(need(row, "seq_len")))
     strategy, gpus = strategy_of_row(row, model, code, said)
     unstated = [name for name in ("recompute", "micro_batch") if not row.get(name)]
     if not dispatcher_of_row(row):
@@ -150,8 +136,8 @@ def _case(row: Row) -> Case:
         series=row["series"],
         model=model,
         gpu=gpu,
-        gpus_per_node=_int(row, "gpus_per_node"),
-        nic_bandwidth=_float(row, "nic_GBps_per_gpu", 1e9),
+        gpus_per_node=whole(row, "gpus_per_node"),
+        nic_bandwidth=number(row, "nic_GBps_per_gpu", 1e9),
         strategy=strategy,
         software=code,
         seq_len=seq_len,
@@ -161,20 +147,6 @@ def _case(row: Row) -> Case:
         tokens=_tokens(row),
         assumptions=(*said, *more),
     )
-
-
-def _need(row: Row, column: str) -> str:
-    if not row.get(column):
-        raise InputError(f"the source does not state {column}")
-    return row[column]
-
-
-def _float(row: Row, column: str, unit: float = 1.0) -> float | None:
-    return float(row[column]) * unit if row.get(column) else None
-
-
-def _int(row: Row, column: str) -> int | None:
-    return int(float(row[column])) if row.get(column) else None
 
 
 def software_of_row(row: Row) -> Software:
@@ -198,129 +170,29 @@ def dispatcher_of_row(row: Row) -> str:
     return "deepep" if "dropless" in notes else ""
 
 
-def model_of_row(row: Row, code: Software, said: list[str]) -> Model:
-    """Build the model from the row's columns, and the catalog's of that name where it has one."""
-    name = row["model"]
-    base = _catalog_model(name)
-    columns = {
-        "layers": _int(row, "n_layers"),
-        "hidden": _int(row, "hidden"),
-        "heads": _int(row, "n_heads"),
-        "kv_heads": _int(row, "n_kv_heads"),
-        "head_dim": _int(row, "head_dim"),
-        "vocab": _int(row, "vocab"),
-        "ffn": _int(row, "ffn_hidden"),
-    }
-    stated: dict[str, Any] = {key: each for key, each in columns.items() if each is not None}
-    if base is None or base.hidden != stated.get("hidden", base.hidden):
-        model = _own_model(row, stated, said)
-    else:
-        if base.mla is not None:
-            stated.pop("kv_heads", None)
-            stated.pop("head_dim", None)
-        if base.moe is not None and base.dense_layers == 0:
-            stated.pop("ffn", None)
-        if "heads" in stated and base.kv_heads == base.heads:
-            stated.setdefault("kv_heads", stated["heads"])
-        if "heads" in stated and base.heads * base.head_dim == base.hidden:
-            stated.setdefault("head_dim", base.hidden // stated["heads"])
-        model = replace(base, **stated)
-    multi = model.mtp if code.framework == "hai-llm" else 0
-    if "w/ MTP" in row.get("notes", ""):
-        multi = 1
-    return replace(model, mtp=multi)
-
-
-@lru_cache(maxsize=128)
-def _catalog_model(name: str) -> Model | None:
-    try:
-        return model_from_config(model_config(name), name)
-    except InputError:
-        return None
-
-
-def _own_model(row: Row, stated: dict[str, Any], said: list[str]) -> Model:
-    """Build a model that the catalog does not know from its columns alone."""
-    name = row["model"].lower()
-    _need(row, "hidden")
-    hidden = stated["hidden"]
-    gated = bool(GATED.search(name))
-    if "heads" not in stated:
-        split = math.gcd(_int(row, "tp") or 1, hidden)
-        size = stated.get("head_dim", HEAD)
-        stated["heads"] = split * _near_divisor(hidden // split, hidden / size / split)
-        said.append(f"{stated['heads']} heads")
-    heads = stated["heads"]
-    stated.setdefault("kv_heads", heads)
-    stated.setdefault("head_dim", hidden // heads)
-    if "vocab" not in stated:
-        near = [size for prefix, size in VOCABULARIES.items() if name.startswith(prefix)]
-        stated["vocab"] = near[0] if near else GPT_VOCABULARY
-        said.append(f"vocabulary of {stated['vocab']:,}")
-    stated.setdefault("ffn", 4 * hidden)
-    if "layers" not in stated:
-        stated["layers"] = _layers_of(row, stated, gated)
-        said.append(f"{stated['layers']} layers")
-    gpt = name.startswith(("gpt", "bloom", "mpt"))
-    moe = None
-    if row.get("n_experts"):
-        moe = Moe(
-            experts=int(float(row["n_experts"])),
-            top_k=int(float(_need(row, "top_k"))),
-            ffn=_int(row, "moe_ffn_hidden") or stated["ffn"],
-        )
-    return Model(
-        name=row["model"],
-        gated=gated,
-        tied=gpt,
-        norm="layernorm" if gpt else "rmsnorm",
-        biases=gpt,
-        positions=2048 if gpt and not name.startswith("bloom") else 0,
-        rotary=not gpt,
-        moe=moe,
-        **stated,
-    )
-
-
-def _layers_of(row: Row, stated: Mapping[str, int], gated: bool) -> int:
-    """Depth that a dense model's stated parameter count implies."""
-    if not row.get("params_total_B") or row.get("n_experts"):
-        _need(row, "n_layers")
-    hidden = stated["hidden"]
-    attention = 2 * hidden * stated["head_dim"] * (stated["heads"] + stated["kv_heads"])
-    one = attention + (3 if gated else 2) * hidden * stated["ffn"]
-    return round((float(row["params_total_B"]) * 1e9 - stated["vocab"] * hidden) / one)
-
-
-def _near_divisor(number: int, wish: float) -> int:
-    """Divisor of a number that is nearest to a wish."""
-    divisors = [each for each in range(1, number + 1) if number % each == 0]
-    return min(divisors, key=lambda each: abs(math.log(each / wish)))
-
-
 def strategy_of_row(
     row: Row, model: Model, code: Software, said: list[str]
 ) -> tuple[Strategy, int]:
     """Read the layout; what is left out is the framework's default."""
     defaults = code.defaults
     tp, pp = _degree(row, "tp"), _degree(row, "pp")
-    cp, ep = _int(row, "cp") or 1, _int(row, "ep") or 1
+    cp, ep = whole(row, "cp") or 1, whole(row, "ep") or 1
     if row["metric"] == "gpu_hours" and not row.get("n_gpus") and row.get("pp"):
         gpus = 2048
         said.append("2,048 GPUs")
     else:
-        gpus = int(float(_need(row, "n_gpus")))
+        gpus = int(float(need(row, "n_gpus")))
     if gpus % (tp * pp * cp):
         raise InputError(f"tp x pp x cp = {tp * pp * cp} does not divide n_gpus = {gpus}")
     dp = gpus // (tp * pp * cp)
-    batch = int(float(_need(row, "global_batch")))
-    micro = _int(row, "micro_batch")
+    batch = int(float(need(row, "global_batch")))
+    micro = whole(row, "micro_batch")
     if micro is None:
         micro = defaults["micro_batch"]
         said.append(f"micro-batch of {micro}")
     each = batch / dp
     rounds = max(1, math.ceil(each / micro - 1e-9))
-    vpp = _int(row, "vpp") or _usual_chunks(row, model, code, pp, said)
+    vpp = whole(row, "vpp") or _usual_chunks(row, model, code, pp, said)
     stated = row.get("fsdp_or_zero", "").lower()
     zero = _zero(stated, defaults["zero"])
     sp = row.get("sp", "")
@@ -381,7 +253,7 @@ def _degree(row: Row, column: str) -> int:
     """Read a degree that a step time cannot do without; DeepSeek's reports name all they use."""
     if not row.get(column) and row["metric"] == "gpu_hours" and row.get("pp"):
         return 1
-    return int(float(_need(row, column)))
+    return int(float(need(row, column)))
 
 
 def _usual_chunks(row: Row, model: Model, code: Software, pp: int, said: list[str]) -> int:
