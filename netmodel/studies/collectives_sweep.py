@@ -13,7 +13,7 @@ import numpy.typing as npt
 from netmodel import collectives
 from netmodel.collectives import Operation, bus_factor
 from netmodel.errors import InputError
-from netmodel.network import tiers
+from netmodel.training.step import tiers_of
 
 if TYPE_CHECKING:
     from netmodel.collectives.on_graph import SharedLink
@@ -190,7 +190,7 @@ def sweep(
         asked |= {"algorithm": algorithm, "protocol": protocol, "fidelity": fidelity}
         pure = [cluster.only(host) for host, _ in kinds]
         return _slowest(cluster, [sweep(kind, each, sizes, gpus=ranks, **asked) for each in pure])
-    fabric = tiers(cluster.wiring(ranks))
+    fabric = tiers_of(cluster, ranks)
     size = np.asarray(sizes, float)
     outer = fabric.links[-1] if len(fabric.links) > 1 else None
     generation = cluster.accelerator.generation
@@ -336,7 +336,7 @@ def published(
     """Published curves of an operation on the same GPU family, as many ranks and nodes."""
     from netmodel.studies.collectives_data import read_cases
 
-    fabric = tiers(cluster.wiring(ranks))
+    fabric = tiers_of(cluster, ranks)
     domain = min(fabric.unit[0], ranks)
     curves: dict[str, list[tuple[float, float]]] = {}
     for case in read_cases()[0]:
