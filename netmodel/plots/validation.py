@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -33,24 +34,38 @@ BAND = 1.2
 """Points inside the band lie within 20 % of the measurement."""
 SERIES = 12
 """Groups that get their own mark at most."""
+PANELS = 6
+"""Scaling series drawn at most: those that span the most GPUs."""
 
 
 @styled
 def validation_figure(subject: str, report: Mapping[str, Any]) -> Figure:
     """Return the scatter of all predicted rows, and their errors as a distribution.
 
+    Where rows are of scaling series, the largest of those follow below.
+
     Parameters
     ----------
     subject : str
         ``"collectives"``, ``"moe"`` or ``"training"``.
     report : mapping
-        What ``netmodel validate`` gives: ``rows`` and ``summary``.
+        What ``netmodel validate`` gives: ``rows``, ``summary`` and, of training, ``scaling``.
     """
     rows = [row for row in report["rows"] if row["status"] == "ok" and row.get("counted", True)]
-    figure = new_figure(10, 6.4)
+    curves = report.get("scaling", {}).get("curves", ())
+    tall = 9.4 if curves else 6.4
+    figure = new_figure(10, tall)
     grid = figure.add_gridspec(
-        1, 2, width_ratios=[1.25, 1], wspace=0.5, left=0.085, right=0.965, top=0.84, bottom=0.16
-    )
+        1, 2, width_ratios=[1.25, 1], wspace=0.62, left=0.085, right=0.965,
+        top=1 - (1.2 if curves else 1.02) / tall, bottom=(4.2 if curves else 1.02) / tall,
+    )  # fmt: skip
+    if curves:
+        below = figure.add_gridspec(
+            1, PANELS, wspace=0.12, left=0.085, right=0.965, top=3.1 / tall, bottom=1.3 / tall
+        )
+        largest = sorted(curves, key=lambda each: -max(each["gpus"]))[:PANELS]
+        for at, curve in enumerate(largest):
+            plot_efficiency_of(curve, figure.add_subplot(below[at]), first=at == 0)
     plot_scatter(rows, figure.add_subplot(grid[0]))
     plot_errors(rows, figure.add_subplot(grid[1]))
     summary = report["summary"]
@@ -96,6 +111,8 @@ def plot_scatter(rows: Sequence[Mapping[str, Any]], ax: Axes | None = None) -> A
         )
     metrics = sorted({str(row["metric"]) for row in rows})
     unit = "s" if metrics == ["time_s"] else ", ".join(metrics)
+    if len(metrics) > 1:
+        unit = "each row in its own metric"
     ax.set_xscale("log")
     ax.set_yscale("log")
     ax.set_xlabel(f"Measured ({unit})")
@@ -158,6 +175,34 @@ def plot_errors(rows: Sequence[Mapping[str, Any]], ax: Axes | None = None) -> Ax
             color=colours[number],
             fontsize=9,
         )
+    return ax
+
+
+@styled
+def plot_efficiency_of(
+    curve: Mapping[str, Any], ax: Axes | None = None, *, first: bool = True
+) -> Axes:
+    """Draw one published scaling series as points, the model over them as a line."""
+    ax = ax if ax is not None else new_figure(4, 4).add_subplot()
+    ax.plot(curve["gpus"], curve["predicted_pct"], color=BLUE, lw=1.6)
+    ax.plot(
+        curve["gpus"], curve["measured_pct"], ls="", marker="D", ms=4, mfc="none", color=VERMILION
+    )
+    ax.set_xscale("log", base=2)
+    ends = [min(curve["gpus"]), max(curve["gpus"])]
+    ax.set_xticks(ends, [f"{count:,}" for count in ends])
+    ax.minorticks_off()
+    ax.set_xlim(ends[0] / 1.5, ends[1] * 1.5)
+    ax.set_ylim(0, 130)
+    name = textwrap.fill(str(curve["series"]), 20)
+    ax.set_title(name, fontsize=7, fontweight="normal", loc="left")
+    ax.set_xlabel("GPUs")
+    if first:
+        ax.set_ylabel("Efficiency (%)")
+        ax.text(0.06, 0.2, "netmodel", transform=ax.transAxes, color=BLUE, fontsize=8)
+        ax.text(0.06, 0.08, "published", transform=ax.transAxes, color=VERMILION, fontsize=8)
+    else:
+        ax.set_yticklabels([])
     return ax
 
 

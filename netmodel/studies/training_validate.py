@@ -154,9 +154,11 @@ def _is_scaling(known: Sequence[Case], members: Sequence[int]) -> bool:
 def scaling(known: Sequence[Case], seconds: FloatArray) -> dict[str, Any]:
     """Compare efficiency against the smallest size of each family [percent points].
 
-    Efficiency is the model's FLOPs a second and GPU over those at the smallest size.
+    Efficiency is the model's FLOPs a second and GPU over those at the smallest size; ``curves``
+    hold it in percent for every family, ``points`` the gaps beyond the smallest size.
     """
     points: list[dict[str, Any]] = []
+    curves: list[dict[str, Any]] = []
     found = families(known)
     for members in found:
         cases_here = sorted((known[i] for i in members), key=lambda case: case.gpus)
@@ -173,6 +175,15 @@ def scaling(known: Sequence[Case], seconds: FloatArray) -> dict[str, Any]:
         measured = work / np.array([measured_step_time(case) for case in cases_here])
         predicted = work / seconds[order]
         gap = 100 * (predicted / predicted[0] - measured / measured[0])
+        curves.append(
+            {
+                "series": cases_here[0].series,
+                "model": cases_here[0].model.name,
+                "gpus": [case.gpus for case in cases_here],
+                "measured_pct": (100 * (measured / measured[0])).tolist(),
+                "predicted_pct": (100 * (predicted / predicted[0])).tolist(),
+            }
+        )
         points += [
             {"id": case.id, "gpus": case.gpus, "points": float(each)}
             for case, each in zip(cases_here[1:], gap[1:], strict=True)
@@ -183,4 +194,5 @@ def scaling(known: Sequence[Case], seconds: FloatArray) -> dict[str, Any]:
         "median_abs_points": float(np.median(gaps)),
         "p90_abs_points": float(np.percentile(gaps, 90)),
         "points": points,
+        "curves": curves,
     }

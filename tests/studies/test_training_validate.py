@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from netmodel.plots.validation import validation_figure
 from netmodel.studies import validate_training
 from netmodel.studies.training_batch import batch, case_plan, structure, table_values
 from netmodel.studies.training_fit import calibrate_training, free_rows
@@ -144,3 +145,26 @@ def test_a_calibration_on_few_rows_improves_them_and_keeps_the_rest(tmp_path):
     assert found["fitted"] == len(free_rows(list(table().values())))
     shares = [each for each in found["factors"] if each["name"].startswith("gemm_")]
     assert all(each["value"] < 1 for each in shares)
+
+
+def test_every_scaling_curve_starts_at_100_and_the_gaps_are_the_points(report):
+    scaling = report["scaling"]
+    gaps = []
+    for curve in scaling["curves"]:
+        assert curve["gpus"] == sorted(curve["gpus"])
+        assert curve["measured_pct"][0] == curve["predicted_pct"][0] == 100
+        ends = zip(curve["predicted_pct"][1:], curve["measured_pct"][1:], strict=True)
+        gaps += [ours - theirs for ours, theirs in ends]
+    assert len(scaling["curves"]) == scaling["series"]
+    assert gaps == pytest.approx([each["points"] for each in scaling["points"]])
+
+
+def test_the_picture_shows_the_largest_series_under_the_scatter(report):
+    scatter, _, *panels = sorted(
+        validation_figure("training", report).axes, key=lambda ax: -ax.get_position().y0
+    )
+    assert scatter.get_xlabel() == "Measured (each row in its own metric)"
+    largest = sorted((max(each["gpus"]) for each in report["scaling"]["curves"]), reverse=True)
+    assert len(panels) == 6
+    drawn = [max(ax.lines[0].get_xdata()) for ax in panels]
+    assert sorted(drawn, reverse=True) == largest[:6]
